@@ -1,0 +1,110 @@
+/** What was observed on a host, and which slot is idle. */
+
+import type { ByteString } from './bytes.ts';
+import type { ReleaseId } from './release.ts';
+import type { Scan } from './transfer.ts';
+
+export type SlotState = 'empty' | 'unproven' | 'verified';
+export type SlotRole = 'staged' | 'previous' | 'rejected';
+
+/** What the name `<root>/<name>` is on a host. */
+export type LiveName =
+  | { readonly kind: 'none' }
+  /** `slot` is null when the link points elsewhere. */
+  | { readonly kind: 'link'; readonly text: ByteString; readonly slot: string | null }
+  | { readonly kind: 'directory' }
+  | { readonly kind: 'other' };
+
+export interface SlotFacts {
+  readonly slot: string;
+  readonly exists: boolean;
+  readonly state: SlotState;
+  /** What the record says is in it; null when fleetflip did not fill or read it. */
+  readonly release: ReleaseId | null;
+  readonly label: string;
+  readonly role: SlotRole | null;
+  /** True when the record was made from what was found, not from a release that fleetflip brought. */
+  readonly found: boolean;
+  /** Unix seconds when the record was written. */
+  readonly recordedAt: number | null;
+}
+
+export interface LockHolder {
+  readonly deployment: string;
+  readonly owner: string;
+  readonly command: string;
+  /** Unix seconds on the host's clock. */
+  readonly since: number;
+  /** False when the holding process is gone. */
+  readonly alive: boolean;
+}
+
+/** `armed`: both links stand ready. `flipped`: the link moved, or may have. Both are unsettled. */
+export type DeploymentState = 'armed' | 'flipped' | 'confirmed' | 'reverted';
+
+export interface DeploymentRecord {
+  readonly deployment: string;
+  readonly state: DeploymentState;
+  readonly participants: readonly string[];
+  readonly decider: string;
+  /** The text to which the link is put back; null: there was no link. */
+  readonly from: ByteString | null;
+  readonly to: ByteString;
+  readonly release: ReleaseId;
+  readonly label: string;
+  readonly at: number;
+}
+
+/** Everything a probe reads. */
+export interface Observation {
+  readonly host: string;
+  readonly hostname: string;
+  readonly live: LiveName;
+  readonly slots: readonly SlotFacts[];
+  readonly lock: LockHolder | null;
+  readonly deployment: DeploymentRecord | null;
+  /** How this host renames onto a link; null when it cannot. */
+  readonly rename: string | null;
+  /** Programs the agent needs that the host lacks. */
+  readonly missing: readonly string[];
+  readonly writable: boolean;
+  /** Bytes free to this user in the root's file system; null when it cannot be read. */
+  readonly freeBytes: number | null;
+  readonly freeInodes: number | null;
+  /** The latest mtime of any file in any slot, Unix seconds; 0 when there is none. */
+  readonly newestMtime: number;
+  /** Fresh scans by slot, of those slots that were asked for and exist. */
+  readonly scans: Readonly<Record<string, SlotScan>>;
+}
+
+export interface SlotScan extends Scan {
+  /** The id that the slot's tree has now. */
+  readonly id: ReleaseId;
+}
+
+export function isSettled(observation: Observation): boolean {
+  const state = observation.deployment?.state;
+  return state === undefined || state === 'confirmed' || state === 'reverted';
+}
+
+export function liveSlot(observation: Observation): SlotFacts | null {
+  const { live } = observation;
+  if (live.kind !== 'link' || live.slot === null) return null;
+  return observation.slots.find(facts => facts.slot === live.slot) ?? null;
+}
+
+export function idleSlots(observation: Observation): readonly SlotFacts[] {
+  const live = liveSlot(observation);
+  return observation.slots.filter(facts => facts.slot !== live?.slot);
+}
+
+/** The slot the next release goes into: an empty one, else the one written longest ago. */
+export function targetSlot(observation: Observation): SlotFacts {
+  const [first, ...rest] = idleSlots(observation);
+  if (first === undefined) throw new Error(`${observation.host} has no idle slot`);
+  return rest.reduce((best, facts) => (age(facts) < age(best) ? facts : best), first);
+}
+
+function age(facts: SlotFacts): number {
+  return facts.exists ? (facts.recordedAt ?? 1) : 0;
+}

@@ -1,0 +1,143 @@
+/** The shapes of the outside. What runs the transaction sees hosts, time and listeners only through these. */
+
+import type { ByteString } from './domain/bytes.ts';
+import type { FleetEvent } from './domain/event.ts';
+import type { CommandCheck, Host } from './domain/fleet.ts';
+import type { ReleaseId } from './domain/release.ts';
+import type { Observation, SlotScan } from './domain/slot.ts';
+
+/** Receives every event as it happens. Must not throw. */
+export type Emit = (event: FleetEvent) => void;
+
+export interface Clock {
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** Resolves after the time, or at once when the signal aborts. */
+  sleep(milliseconds: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** How a remote command ended. `code` is null when it was not reported: the outcome is then unknown. */
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: string | null;
+}
+
+/** One running command. */
+export interface Channel {
+  readonly stdin: NodeJS.WritableStream;
+  /** Bytes. Must be read, or nothing moves. */
+  readonly stdout: NodeJS.ReadableStream;
+  readonly stderr: NodeJS.ReadableStream;
+  /** Resolves when the command has ended and its output is read, or the connection is gone. Never rejects. */
+  readonly exit: Promise<Exit>;
+  /** Ends the channel at once; the remote command may go on. */
+  destroy(): void;
+}
+
+/** A connection to one host, over which any number of commands are run. */
+export interface Connection {
+  /** @throws FleetflipError `CONNECTION_LOST`, or `CHANNEL_REFUSED` when the host opens no further channel. */
+  exec(command: string): Promise<Channel>;
+  /** Resolves with the reason when the connection has ended, however it did. Never rejects. */
+  readonly closed: Promise<Error | null>;
+  close(): void;
+}
+
+export interface Connector {
+  /** @throws FleetflipError with phase `connect`: unreachable, refused, host key unknown or changed, login failed. */
+  connect(host: Host, options: { signal: AbortSignal }): Promise<Connection>;
+  /** Ends what connections share, such as bastions. */
+  close(): Promise<void>;
+}
+
+export interface LockRequest {
+  readonly deployment: string;
+  /** Who and from where, such as `ann@laptop`. */
+  readonly owner: string;
+  /** The fleetflip command, such as `deploy`. */
+  readonly command: string;
+}
+
+export interface StageRequest {
+  readonly slot: string;
+  readonly release: ReleaseId;
+  readonly label: string;
+  readonly deployment: string;
+  /** The live slot that `copy` is taken from. */
+  readonly from: string | null;
+  readonly remove: readonly ByteString[];
+  readonly copy: readonly ByteString[];
+  /** A GNU tar stream; null when nothing is sent. */
+  readonly archive: (() => NodeJS.ReadableStream) | null;
+  readonly onSent: (bytes: number) => void;
+}
+
+export interface ArmRequest {
+  readonly slot: string;
+  readonly release: ReleaseId;
+  readonly label: string;
+  readonly deployment: string;
+  readonly command: string;
+  readonly owner: string;
+  readonly participants: readonly string[];
+  readonly decider: string;
+}
+
+export interface CheckResult {
+  /** Null when it was stopped after its time limit. */
+  readonly exitCode: number | null;
+  /** Both streams, bounded, bytes as they came. */
+  readonly output: ByteString;
+}
+
+/** A scan that did not give the expected id: what the slot holds instead. */
+export type Proof = { readonly proven: true } | { readonly proven: false; readonly scan: SlotScan };
+
+export interface HistoryLine {
+  /** Unix seconds. */
+  readonly at: number;
+  readonly deployment: string;
+  readonly command: string;
+  readonly owner: string;
+  readonly outcome: string;
+  readonly slot: string | null;
+  readonly release: ReleaseId | null;
+  readonly label: string;
+}
+
+/**
+ * The agent on one host, spoken to over one connection. Requests run one after the other.
+ * Every method throws FleetflipError: kind `refused` when the agent said no, `lost` when the connection ended,
+ * `unknown` when the answer could not be read, `timed-out` when the signal's time was over.
+ */
+export interface HostSession {
+  readonly host: Host;
+  /** @param scan which slots are read in full */
+  probe(scan: 'none' | 'live' | 'all', signal?: AbortSignal): Promise<Observation>;
+  lock(request: LockRequest): Promise<void>;
+  unlock(): Promise<void>;
+  /** Takes the lock away from whoever holds it. */
+  breakLock(): Promise<LockHolderOrNone>;
+  stage(request: StageRequest, signal?: AbortSignal): Promise<void>;
+  /** Scans the slot; when its id is the expected one, flushes it and records it as verified. */
+  prove(
+    request: { slot: string; expected: ReleaseId; release: ReleaseId; label: string },
+    signal?: AbortSignal,
+  ): Promise<Proof>;
+  run(slot: string, check: CommandCheck, signal?: AbortSignal): Promise<CheckResult>;
+  arm(request: ArmRequest): Promise<void>;
+  /** Resolves with the host's wall clock (Unix milliseconds) at which the link moved; null when it has no such clock. */
+  flip(deployment: string): Promise<number | null>;
+  revert(deployment: string): Promise<void>;
+  confirm(deployment: string): Promise<void>;
+  history(): Promise<readonly HistoryLine[]>;
+  /** Tries every need in a directory that is removed again. Resolves with the problems found. */
+  tryNeeds(): Promise<readonly string[]>;
+  /** Turns the plain directory at `<root>/<name>` into the first slot. `atomic` when the name never failed to resolve. */
+  adopt(options: { allowGap: boolean }): Promise<{ readonly atomic: boolean; readonly slot: string }>;
+  /** Wall clock offsets are wanted by the skew: the host's clock minus ours and its error, both milliseconds. */
+  clockOffset(): Promise<{ readonly offset: number; readonly error: number } | null>;
+  close(): void;
+}
+
+export type LockHolderOrNone = { readonly owner: string; readonly deployment: string } | null;
