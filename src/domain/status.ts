@@ -1,0 +1,95 @@
+/** What the reading commands return: the contract of `--output json`, and folds of observations. */
+
+import type { Failure } from './error.ts';
+import type { ReleaseId } from './release.ts';
+import type { LockHolder, SlotRole, SlotState } from './slot.ts';
+
+export interface StatusReport {
+  readonly v: 1;
+  readonly kind: 'status';
+  /** Reachable hosts are on different releases. */
+  readonly split: boolean;
+  /** Every reachable host's record says confirmed or reverted, and every host was reachable. */
+  readonly settled: boolean;
+  readonly hosts: readonly HostStatus[];
+}
+
+export interface HostStatus {
+  readonly name: string;
+  readonly reachable: boolean;
+  readonly live: LiveStatus | null;
+  readonly idle: readonly IdleStatus[];
+  readonly lock: LockHolder | null;
+  /** The deployment that is not settled. */
+  readonly deployment: { readonly id: string; readonly state: string } | null;
+  readonly error?: Failure;
+}
+
+export interface LiveStatus {
+  readonly slot: string | null;
+  readonly release: ReleaseId | null;
+  readonly label: string;
+  /** Null: the slot holds exactly what its record says, or has no record. */
+  readonly drift: Drift | null;
+}
+
+/** Paths, shown safely; at most 20 of each, with the full counts. */
+export interface Drift {
+  readonly changed: number;
+  readonly missing: number;
+  readonly extra: number;
+  readonly paths: readonly string[];
+}
+
+export interface IdleStatus {
+  readonly slot: string;
+  readonly release: ReleaseId | null;
+  readonly label: string;
+  readonly state: SlotState;
+  readonly role: SlotRole | null;
+}
+
+export interface PlanReport {
+  readonly v: 1;
+  readonly kind: 'plan';
+  readonly release: ReleaseId;
+  readonly label: string;
+  readonly current: boolean;
+  readonly hosts: readonly HostPlan[];
+  readonly refusals: readonly Failure[];
+}
+
+export interface HostPlan {
+  readonly name: string;
+  readonly slot: string;
+  readonly current: boolean;
+  /** What the slot holds now and will lose. */
+  readonly overwrites: { readonly release: ReleaseId | null; readonly label: string } | null;
+  readonly send: number;
+  readonly sendSize: number;
+  readonly copy: number;
+  readonly copySize: number;
+  readonly remove: number;
+}
+
+export interface HistoryReport {
+  readonly v: 1;
+  readonly kind: 'history';
+  readonly hosts: readonly {
+    readonly name: string;
+    readonly runs: readonly HistoryRun[];
+    readonly error?: Failure;
+  }[];
+}
+
+export interface HistoryRun {
+  /** ISO 8601, UTC. */
+  readonly at: string;
+  readonly deployment: string;
+  readonly command: string;
+  readonly owner: string;
+  readonly outcome: string;
+  readonly slot: string | null;
+  readonly release: ReleaseId | null;
+  readonly label: string;
+}
