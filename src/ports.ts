@@ -124,12 +124,16 @@ export interface HostSession {
     request: { slot: string; expected: ReleaseId; release: ReleaseId; label: string },
     signal?: AbortSignal,
   ): Promise<Proof>;
+  /** Scans a slot that has no record, and stores what is found there. */
+  record(slot: string, signal?: AbortSignal): Promise<void>;
   run(slot: string, check: CommandCheck, signal?: AbortSignal): Promise<CheckResult>;
   arm(request: ArmRequest): Promise<void>;
   /** Resolves with the host's wall clock (Unix milliseconds) at which the link moved; null when it has no such clock. */
   flip(deployment: string): Promise<number | null>;
   revert(deployment: string): Promise<void>;
   confirm(deployment: string): Promise<void>;
+  /** Moves the link to the deployment's slot again, whatever reverted it, and confirms. */
+  forward(deployment: string): Promise<void>;
   history(): Promise<readonly HistoryLine[]>;
   /** Tries every need in a directory that is removed again. Resolves with the problems found. */
   tryNeeds(): Promise<readonly string[]>;

@@ -1,7 +1,7 @@
 /** What was observed on a host, and which slot is idle. */
 
-import type { ByteString } from './bytes.ts';
-import type { ReleaseId } from './release.ts';
+import { type ByteString, show } from './bytes.ts';
+import type { ManifestDifference, ReleaseId } from './release.ts';
 import type { Scan } from './transfer.ts';
 
 export type SlotState = 'empty' | 'unproven' | 'verified';
@@ -75,11 +75,35 @@ export interface Observation {
   readonly newestMtime: number;
   /** Fresh scans by slot, of those slots that were asked for and exist. */
   readonly scans: Readonly<Record<string, SlotScan>>;
+  /**
+   * By slot, of those scanned that have a record: null when the scan's id is the recorded one. Otherwise made with
+   * `describeDrift` from the recorded manifest, which is fetched with `fetch SLOT record`.
+   */
+  readonly drifts: Readonly<Record<string, Drift | null>>;
+}
+
+/** How a slot's tree differs from what its record says. */
+export interface Drift {
+  readonly changed: number;
+  readonly missing: number;
+  readonly extra: number;
+  /** Shown safely; at most 20. */
+  readonly paths: readonly string[];
 }
 
 export interface SlotScan extends Scan {
   /** The id that the slot's tree has now. */
   readonly id: ReleaseId;
+}
+
+export function describeDrift(difference: ManifestDifference): Drift {
+  const paths = [...difference.changed, ...difference.missing, ...difference.extra];
+  return {
+    changed: difference.changed.length,
+    missing: difference.missing.length,
+    extra: difference.extra.length,
+    paths: paths.slice(0, 20).map(show),
+  };
 }
 
 export function isSettled(observation: Observation): boolean {

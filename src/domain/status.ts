@@ -2,7 +2,7 @@
 
 import type { Failure } from './error.ts';
 import type { ReleaseId } from './release.ts';
-import type { LockHolder, SlotRole, SlotState } from './slot.ts';
+import type { Drift, LockHolder, SlotRole, SlotState } from './slot.ts';
 
 export interface StatusReport {
   readonly v: 1;
@@ -31,14 +31,6 @@ export interface LiveStatus {
   readonly label: string;
   /** Null: the slot holds exactly what its record says, or has no record. */
   readonly drift: Drift | null;
-}
-
-/** Paths, shown safely; at most 20 of each, with the full counts. */
-export interface Drift {
-  readonly changed: number;
-  readonly missing: number;
-  readonly extra: number;
-  readonly paths: readonly string[];
 }
 
 export interface IdleStatus {

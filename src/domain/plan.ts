@@ -1,0 +1,183 @@
+/** Fleet, observations and release to a plan, or every reason to refuse, all at once. */
+
+import type { Failure } from './error.ts';
+import type { Host } from './fleet.ts';
+import { checkReadiness, refuse } from './readiness.ts';
+import { type Manifest, type ReleaseId, totalSize } from './release.ts';
+import { idleSlots, isSettled, liveSlot, type Observation, type SlotFacts, targetSlot } from './slot.ts';
+import { chooseReturn, chooseStaged } from './target.ts';
+import { planTransfer, type Transfer } from './transfer.ts';
+
+/** What is wanted of the fleet. */
+export type Aim =
+  | {
+      readonly kind: 'deploy' | 'stage';
+      readonly release: ReleaseId;
+      readonly label: string;
+      readonly manifest: Manifest;
+    }
+  | { readonly kind: 'flip'; readonly release: string | null }
+  | { readonly kind: 'rollback'; readonly acceptDrift: boolean };
+
+/** One host's part of a plan. */
+export interface HostPart {
+  readonly host: string;
+  readonly slot: string;
+  readonly live: string | null;
+  /** True: the release is live already; nothing is done on this host. */
+  readonly current: boolean;
+  readonly release: ReleaseId;
+  readonly label: string;
+  /** The id that a scan of the slot must give: the release's, or that of an accepted drift. */
+  readonly expected: ReleaseId;
+  /** Null when nothing is staged. */
+  readonly transfer: Transfer | null;
+  readonly overwrites: { readonly release: ReleaseId | null; readonly label: string } | null;
+  /** The live slot has no record yet: what is in it is recorded first. */
+  readonly recordLive: boolean;
+  /** Files that a rollback finds beside the release's own. */
+  readonly extras: number;
+}
+
+export interface Plan {
+  readonly parts: readonly HostPart[];
+  /** Unix seconds: the mtime of every file that changes, on all hosts. */
+  readonly instant: number;
+}
+
+export type Planned =
+  | { readonly ok: true; readonly plan: Plan }
+  | { readonly ok: false; readonly refusals: readonly Failure[] };
+
+export interface Scene {
+  readonly hosts: readonly Host[];
+  readonly observations: ReadonlyMap<string, Observation>;
+  /** Unix seconds. */
+  readonly now: number;
+}
+
+export function makePlan(aim: Aim, scene: Scene): Planned {
+  const seen = scene.hosts.flatMap(host => {
+    const observation = scene.observations.get(host.name);
+    return observation === undefined ? [] : [observation];
+  });
+  const unready = seen.flatMap(observation => [
+    ...(isSettled(observation) ? [] : [unsettled(observation)]),
+    ...checkReadiness(observation),
+  ]);
+  if (unready.length > 0) return { ok: false, refusals: unready };
+  const chosen = choose(aim, seen);
+  const refusals = [...chosen.refusals, ...chosen.parts.flatMap(part => checkSpace(part, aim, seen))];
+  if (refusals.length > 0) return { ok: false, refusals };
+  const newest = Math.max(0, ...seen.map(observation => observation.newestMtime));
+  return { ok: true, plan: { parts: chosen.parts, instant: Math.max(scene.now, newest + 1) } };
+}
+
+export interface Choice {
+  readonly parts: readonly HostPart[];
+  readonly refusals: readonly Failure[];
+}
+
+function choose(aim: Aim, seen: readonly Observation[]): Choice {
+  switch (aim.kind) {
+    case 'deploy':
+    case 'stage':
+      return { parts: seen.map(observation => stagePart(aim, observation)), refusals: [] };
+    case 'flip':
+      return chooseStaged(aim.release, seen);
+    case 'rollback':
+      return chooseReturn(aim.acceptDrift, seen);
+  }
+}
+
+interface Staging {
+  readonly release: ReleaseId;
+  readonly label: string;
+  readonly manifest: Manifest;
+}
+
+function stagePart(aim: Staging, observation: Observation): HostPart {
+  const live = liveSlot(observation);
+  const current = live !== null && holds(observation, live, aim);
+  const target = current ? live : targetSlot(observation);
+  const idle = observation.scans[target.slot] ?? null;
+  const served = live === null ? null : (observation.scans[live.slot] ?? null);
+  return {
+    host: observation.host,
+    slot: target.slot,
+    live: live?.slot ?? null,
+    current,
+    release: aim.release,
+    label: aim.label,
+    expected: aim.release,
+    transfer: current ? null : planTransfer(aim.manifest, idle, served),
+    overwrites: !current && target.exists ? { release: target.release, label: target.label } : null,
+    recordLive: live !== null && live.release === null,
+    extras: 0,
+  };
+}
+
+/** Files that an application wrote into its live slot do not make it another release; changed or missing ones do. */
+function holds(observation: Observation, live: SlotFacts, aim: Staging): boolean {
+  if (live.release !== aim.release) return false;
+  const scan = observation.scans[live.slot];
+  if (scan === undefined || scan.id === aim.release) return scan !== undefined;
+  const transfer = planTransfer(aim.manifest, scan, scan);
+  return transfer.send.length + transfer.copy.length === 0;
+}
+
+function checkSpace(part: HostPart, aim: Aim, seen: readonly Observation[]): readonly Failure[] {
+  const observation = seen.find(candidate => candidate.host === part.host);
+  if (observation === undefined || part.transfer === null || !('manifest' in aim)) return [];
+  const idle = observation.scans[part.slot];
+  const entries = part.transfer.send.length + part.transfer.copy.length;
+  const needed =
+    part.transfer.sendSize + part.transfer.copySize + entries * BLOCK - freed(part.transfer, idle?.manifest);
+  const free = observation.freeBytes;
+  const problems: Failure[] = [];
+  if (free !== null && needed > free)
+    problems.push(
+      refuse(
+        part.host,
+        'NO_SPACE',
+        `${needed} bytes are needed in ${part.slot} and ${free} are free`,
+        'Free space on this host',
+      ),
+    );
+  if (observation.freeInodes !== null && entries - part.transfer.remove.length > observation.freeInodes)
+    problems.push(
+      refuse(
+        part.host,
+        'NO_INODES',
+        `${entries} files are to be made and ${observation.freeInodes} inodes are free`,
+        'Free inodes on this host',
+      ),
+    );
+  return problems;
+}
+
+/** What one file or directory may cost beside its content. */
+const BLOCK = 4096;
+
+function freed(transfer: Transfer, idle: Manifest | undefined): number {
+  const gone = new Set(transfer.remove);
+  const removed = (idle ?? []).filter(entry => gone.has(entry.path));
+  return totalSize(removed) + removed.length * BLOCK;
+}
+
+function unsettled(observation: Observation): Failure {
+  const id = observation.deployment?.deployment ?? '';
+  return {
+    ...refuse(
+      observation.host,
+      'UNSETTLED',
+      `deployment ${id} was interrupted and is not settled`,
+      'Run fleetflip recover',
+    ),
+  };
+}
+
+/** Idle slots in the order in which a release would use them, for `status`. */
+export function describeIdle(observation: Observation): readonly SlotFacts[] {
+  return idleSlots(observation);
+}
