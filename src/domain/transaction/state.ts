@@ -1,0 +1,121 @@
+/** What the two-phase machine knows, what it is told and what it orders. */
+
+import type { Failure, Phase } from '../error.ts';
+import type { Outcome } from '../event.ts';
+import type { HostPart, Planned } from '../plan.ts';
+import type { Observation } from '../slot.ts';
+
+export type Order =
+  | { readonly kind: 'connect' | 'lock' | 'unlock' | 'arm' | 'flip' | 'confirm' | 'revert'; readonly host: string }
+  | { readonly kind: 'probe'; readonly host: string }
+  | { readonly kind: 'stage' | 'verify'; readonly host: string; readonly part: HostPart };
+
+export type OrderKind = Order['kind'];
+
+export type Input =
+  | {
+      readonly kind: 'done';
+      readonly order: OrderKind;
+      readonly host: string;
+      readonly observation?: Observation;
+      readonly at?: Instant | null;
+    }
+  | { readonly kind: 'failed'; readonly order: OrderKind; readonly host: string; readonly failure: Failure }
+  | { readonly kind: 'abort' };
+
+/** When a link moved, on the coordinator's clock. */
+export interface Instant {
+  /** Unix milliseconds. */
+  readonly at: number;
+  /** Milliseconds; the true instant is within `at` plus or minus this. */
+  readonly error: number;
+}
+
+/** Where a host's link is, as far as it is known. */
+export type LinkState =
+  | 'untouched'
+  /** Both links stand ready; the live link has not moved. */
+  | 'armed'
+  /** Arming or flipping was ordered and its answer is not known. */
+  | 'doubtful'
+  | 'moved'
+  | 'confirmed'
+  | 'reverted'
+  /** A confirm or revert was tried as often as it is allowed, without an answer. */
+  | 'unknown'
+  /** A revert was refused by the host itself: the link is known to have stayed on the new release. */
+  | 'stuck';
+
+export interface HostState {
+  readonly name: string;
+  readonly connected: boolean;
+  readonly locked: boolean;
+  readonly observation: Observation | null;
+  readonly part: HostPart | null;
+  readonly voted: boolean;
+  readonly link: LinkState;
+  readonly flipOrdered: boolean;
+  readonly flippedAt: Instant | null;
+  /** How often the present order was given. */
+  readonly tries: number;
+  readonly failure: Failure | null;
+}
+
+export interface Settings {
+  /** `stage` ends at the barrier. */
+  readonly until: 'barrier' | 'confirm';
+  /** Whether something is brought into the idle slot first. */
+  readonly staging: boolean;
+  /** Milliseconds. */
+  readonly maxSkew: number;
+  /** How often a confirm or revert is given to one host. */
+  readonly tries: number;
+}
+
+export interface State {
+  readonly settings: Settings;
+  readonly phase: Phase | 'ended';
+  /** In the order of their names: the first moving one is the decider. */
+  readonly hosts: readonly HostState[];
+  /** Hosts whose answer to the present phase's order is awaited. */
+  readonly waiting: readonly string[];
+  readonly aborted: boolean;
+  /** The commit has been asked of the decider: nothing may be reverted from here unless it refused. */
+  readonly decided: 'no' | 'asked' | 'yes';
+  readonly instant: number;
+  /** Set when the run is to end after the locks are released. */
+  readonly outcome: Outcome | null;
+  /** Failures of the fleet as a whole. */
+  readonly failures: readonly Failure[];
+}
+
+export interface Step {
+  readonly state: State;
+  readonly orders: readonly Order[];
+}
+
+export type Planner = (observations: ReadonlyMap<string, Observation>) => Planned;
+
+/** Hosts whose link is to move. */
+export function movers(state: State): readonly HostState[] {
+  return state.hosts.filter(host => host.part !== null && !host.part.current);
+}
+
+/** The first participant by name. */
+export function decider(state: State): HostState | undefined {
+  return movers(state)[0];
+}
+
+export function updateHost(state: State, name: string, change: Partial<HostState>): State {
+  return { ...state, hosts: state.hosts.map(host => (host.name === name ? { ...host, ...change } : host)) };
+}
+
+/** Largest minus smallest instant, with the errors of both; null when fewer than one link has a known instant. */
+export function measureSkew(state: State): { readonly skew: number; readonly error: number } | null {
+  const instants = movers(state).flatMap(host => (host.flippedAt === null ? [] : [host.flippedAt]));
+  const [first, ...rest] = instants;
+  if (first === undefined) return null;
+  const earliest = rest.reduce((best, one) => (one.at < best.at ? one : best), first);
+  const latest = rest.reduce((best, one) => (one.at > best.at ? one : best), first);
+  return { skew: latest.at - earliest.at, error: instants.length === 1 ? 0 : earliest.error + latest.error };
+}

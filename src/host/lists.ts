@@ -1,0 +1,26 @@
+/** The tar with the two lists that a stage begins with: what is removed, and what is copied from the live slot. */
+
+import { type ByteString, toBytes } from '../domain/bytes.ts';
+
+export function buildLists(remove: readonly ByteString[], copy: readonly ByteString[]): Buffer {
+  const removed = Buffer.from(toBytes(remove.map(path => `./${path}\0`).join('')));
+  const copied = Buffer.from(toBytes(copy.map(path => `./${path}\n`).join('')));
+  return Buffer.concat([member('remove', removed), member('copy', copied), Buffer.alloc(1024)]);
+}
+
+function member(name: string, content: Buffer): Buffer {
+  const header = Buffer.alloc(512);
+  header.write(name, 0, 'latin1');
+  header.write('0000600\0', 100, 'latin1');
+  header.write('0000000\0', 108, 'latin1');
+  header.write('0000000\0', 116, 'latin1');
+  header.write(`${content.length.toString(8).padStart(11, '0')}\0`, 124, 'latin1');
+  header.write('00000000000\0', 136, 'latin1');
+  header.write('        ', 148, 'latin1');
+  header.write('0', 156, 'latin1');
+  header.write('ustar  \0', 257, 'latin1');
+  const sum = header.reduce((total, byte) => total + byte, 0);
+  header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148, 'latin1');
+  const padding = Buffer.alloc((512 - (content.length % 512)) % 512);
+  return Buffer.concat([header, content, padding]);
+}

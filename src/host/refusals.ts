@@ -1,0 +1,48 @@
+/** What the agent's refusals mean, and what to do next. */
+
+import type { Failure, Phase } from '../domain/error.ts';
+
+interface Meaning {
+  /** Null: the agent's own text says it. */
+  readonly what: string | null;
+  readonly hint: string;
+}
+
+const RECOVER = 'Run fleetflip recover';
+
+const MEANINGS: Readonly<Record<string, Meaning>> = {
+  LOCKED: { what: null, hint: 'Wait for it to end; if it is gone for good, run fleetflip unlock' },
+  SHARED_ROOT: {
+    what: 'another host of this inventory has the same root directory',
+    hint: 'Name each server once in the inventory',
+  },
+  UNSETTLED: { what: null, hint: RECOVER },
+  NOT_LOCKED: { what: 'the lock was lost', hint: 'Another deployment took over; run fleetflip status' },
+  UNPROVEN: { what: null, hint: 'Stage the release again' },
+  NOT_ARMED: { what: null, hint: RECOVER },
+  FLIP_FAILED: { what: null, hint: 'Mend what the host says, then deploy again' },
+  REVERT_FAILED: { what: null, hint: RECOVER },
+  WRITE_FAILED: { what: null, hint: 'Look for a full or read-only disk on this host' },
+  NEEDS_GAP: { what: null, hint: 'Allow the short gap with --allow-gap' },
+  LINK_ELSEWHERE: { what: null, hint: 'Point the link to one of the slots, or name its directory in app.slots' },
+  SLOT_TAKEN: { what: null, hint: 'Move that directory away first' },
+  REVERTED: { what: null, hint: RECOVER },
+  CONFIRMED: { what: null, hint: RECOVER },
+  NO_ROOT: { what: 'the root directory does not exist', hint: 'Create it, or correct app.root' },
+  NOT_WRITABLE: { what: 'the login may not write to the root directory', hint: 'Give the login write permission to it' },
+};
+
+/** @param text the agent's own words, already safe to show */
+export function explainRefusal(refusal: { code: string; text: string; host: string; phase: Phase }): Failure {
+  const code = refusal.code === 'SAME' ? 'SHARED_ROOT' : refusal.code;
+  const meaning = MEANINGS[code];
+  const own = refusal.text === '' ? 'the host refused' : refusal.text;
+  return {
+    kind: 'refused',
+    code,
+    phase: refusal.phase,
+    host: refusal.host,
+    what: meaning?.what ?? own,
+    hint: meaning?.hint ?? 'Look at the host with fleetflip check',
+  };
+}

@@ -1,0 +1,94 @@
+/** Reads the agent's standard output: lines and blobs, strictly. What cannot be read is an unknown outcome. */
+
+import { type ByteString, fromBytes } from '../domain/bytes.ts';
+import { decodeWord } from './words.ts';
+
+export interface Reply {
+  /** Lines `ID + KEY WORD...`, decoded, in order. */
+  readonly lines: readonly { readonly key: string; readonly words: readonly ByteString[] }[];
+  readonly blobs: ReadonlyMap<string, Uint8Array>;
+  readonly no: { readonly code: string; readonly text: ByteString } | null;
+}
+
+/** Bytes on demand from a stream that ends or breaks at any time. */
+export interface ByteReader {
+  /** A line without its newline; null at the end. @throws Error when it is longer than the limit. */
+  line(limit?: number): Promise<ByteString | null>;
+  /** Exactly so many bytes; null when the stream ends before. */
+  take(length: number): Promise<Uint8Array | null>;
+}
+
+const LINE_LIMIT = 1 << 20;
+const BLOB_LIMIT = 1 << 30;
+
+export function createReader(stream: NodeJS.ReadableStream): ByteReader {
+  const source = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer | string>;
+  let held: Buffer = Buffer.alloc(0);
+
+  async function more(): Promise<boolean> {
+    const chunk = await source.next().catch(() => ({ done: true, value: undefined }));
+    if (chunk.done || chunk.value === undefined) return false;
+    const bytes = typeof chunk.value === 'string' ? Buffer.from(chunk.value, 'latin1') : chunk.value;
+    held = held.length === 0 ? bytes : Buffer.concat([held, bytes]);
+    return true;
+  }
+
+  return {
+    async line(limit = LINE_LIMIT) {
+      for (;;) {
+        const end = held.indexOf(10);
+        if (end > limit || (end < 0 && held.length > limit)) throw new Error('a line without an end');
+        if (end >= 0) {
+          const text = fromBytes(held.subarray(0, end));
+          held = held.subarray(end + 1);
+          return text;
+        }
+        if (!(await more())) return null;
+      }
+    },
+    async take(length) {
+      const parts: Buffer[] = [];
+      let missing = length;
+      while (missing > 0) {
+        if (held.length === 0 && !(await more())) return null;
+        const part = held.subarray(0, missing);
+        parts.push(part);
+        held = held.subarray(part.length);
+        missing -= part.length;
+      }
+      return Buffer.concat(parts);
+    },
+  };
+}
+
+/**
+ * The whole reply to one request.
+ * @returns null when the stream ended before the reply did
+ * @throws Error when anything but a reply to this request is read
+ */
+export async function readReply(reader: ByteReader, id: number): Promise<Reply | null> {
+  const lines: { key: string; words: ByteString[] }[] = [];
+  const blobs = new Map<string, Uint8Array>();
+  for (;;) {
+    const text = await reader.line();
+    if (text === null) return null;
+    const [number, kind, ...rest] = text.split(' ');
+    if (number !== String(id)) throw new Error(`not an answer to request ${id}: ${text.slice(0, 200)}`);
+    if (kind === 'ok' && rest.length === 0) return { lines, blobs, no: null };
+    if (kind === 'no' && rest.length === 2) return { lines, blobs, no: { code: rest[0] ?? '', text: decodeWord(rest[1] ?? '') } };
+    if (kind === '+' && rest[0] !== undefined) lines.push({ key: rest[0], words: rest.slice(1).map(decodeWord) });
+    else if (kind === 'blob' && rest.length === 2) {
+      const blob = await readBlob(reader, rest[1] ?? '');
+      if (blob === null) return null;
+      blobs.set(rest[0] ?? '', blob);
+    } else throw new Error(`not a line of an answer: ${text.slice(0, 200)}`);
+  }
+}
+
+async function readBlob(reader: ByteReader, length: string): Promise<Uint8Array | null> {
+  if (!/^\d{1,10}$/.test(length) || Number(length) > BLOB_LIMIT) throw new Error(`not a length: ${length}`);
+  const bytes = await reader.take(Number(length) + 1);
+  if (bytes === null) return null;
+  if (bytes[bytes.length - 1] !== 10) throw new Error('a blob without an end');
+  return bytes.subarray(0, -1);
+}
