@@ -112,6 +112,8 @@ export interface HistoryLine {
  */
 export interface HostSession {
   readonly host: Host;
+  /** False once the connection is gone or an answer was given up: only a new session can go on. */
+  readonly usable: boolean;
   /** @param scan which slots are read in full */
   probe(scan: 'none' | 'live' | 'all', signal?: AbortSignal): Promise<Observation>;
   lock(request: LockRequest): Promise<void>;

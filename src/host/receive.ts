@@ -1,0 +1,75 @@
+/** Payloads to a host, each over a channel of its own: the lists, then the archive. */
+
+import { PassThrough, Readable, type Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { show } from '../domain/bytes.ts';
+import { FleetflipError } from '../domain/error.ts';
+import type { StageRequest } from '../ports.ts';
+import { buildLists } from './lists.ts';
+import { type AgentStart, startAgent, talkFailure } from './start.ts';
+import { decodeWord } from './words.ts';
+
+export interface Upload {
+  readonly start: AgentStart;
+  readonly request: StageRequest;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** @throws FleetflipError when a payload did not arrive whole; the slot stays unproven. */
+export async function upload({ start, request, signal }: Upload): Promise<void> {
+  if (request.remove.length > 0 || request.copy.length > 0) {
+    const lists = Readable.from([buildLists(request.remove, request.copy)]);
+    await send({ start, request, signal, kind: 'lists', payload: lists });
+  }
+  if (request.archive !== null) {
+    const counted = new PassThrough();
+    counted.on('data', (chunk: Buffer) => request.onSent(chunk.length));
+    const payload = request.archive().pipe(counted);
+    await send({ start, request, signal, kind: 'archive', payload });
+  }
+}
+
+interface Payload extends Upload {
+  readonly kind: 'lists' | 'archive';
+  readonly payload: Readable;
+}
+
+async function send({ start, request, signal, kind, payload }: Payload): Promise<void> {
+  const { channel, reader, complaints } = await startAgent(start, 'receive', [request.slot, kind, request.from ?? request.slot]);
+  const stop = (): void => channel.destroy();
+  signal?.addEventListener('abort', stop, { once: true });
+  try {
+    const sent = pipeline(payload, channel.stdin as Writable, signal === undefined ? {} : { signal }).then(
+      () => null,
+      (thrown: unknown) => (thrown instanceof Error ? thrown.message : String(thrown)),
+    );
+    const verdict = await reader.line();
+    const problem = await Promise.race([sent, channel.exit.then(() => null)]);
+    const exit = await channel.exit;
+    if (verdict === 'done' && problem === null && exit.code === 0) return;
+    if (verdict?.startsWith('failed ')) throw failed(start, show(decodeWord(verdict.slice(7))));
+    const late = signal?.aborted === true;
+    throw talkFailure({
+      kind: late ? 'timed-out' : 'lost',
+      code: late ? 'TIMED_OUT' : 'UPLOAD_LOST',
+      host: start.host,
+      phase: 'stage',
+      what: `the upload did not arrive whole${complaints() === '' ? '' : `: ${complaints().trim()}`}`,
+    });
+  } finally {
+    signal?.removeEventListener('abort', stop);
+    payload.destroy();
+  }
+}
+
+function failed(start: AgentStart, said: string): FleetflipError {
+  const full = /no space|quota|disk full/i.test(said);
+  return new FleetflipError({
+    kind: 'failed',
+    code: full ? 'NO_SPACE' : 'UNPACK_FAILED',
+    phase: 'stage',
+    host: start.host.name,
+    what: `the host could not unpack the release: ${said.trim()}`,
+    hint: full ? 'Free space on this host' : 'Mend what the host says, then deploy again',
+  });
+}
