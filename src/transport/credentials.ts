@@ -1,0 +1,72 @@
+/** How we log in: the keys that the inventory names, else the agent, then the usual files. */
+
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import ssh2 from 'ssh2';
+import type { AuthenticationType } from 'ssh2';
+import { FleetflipError, type Failure } from '../domain/error.ts';
+
+export interface Login {
+  /** Tried in this order. */
+  readonly methods: readonly LoginMethod[];
+  /** For the message when none of them is taken. */
+  readonly described: readonly string[];
+}
+
+export type LoginMethod =
+  | { readonly type: 'agent'; readonly username: string; readonly agent: string }
+  | { readonly type: 'publickey'; readonly username: string; readonly key: Buffer };
+
+export interface LoginQuestion {
+  readonly host: string;
+  readonly username: string;
+  /** Absolute paths; empty: agent and usual files. */
+  readonly identity: readonly string[];
+  readonly home: string;
+  readonly agent: string | undefined;
+}
+
+const USUAL = ['id_ed25519', 'id_ecdsa', 'id_rsa'];
+
+/** @throws FleetflipError `KEY_UNREADABLE` or `KEY_ENCRYPTED` for a key that the inventory names. */
+export async function gatherLogin(question: LoginQuestion): Promise<Login> {
+  const { username, agent } = question;
+  const named = question.identity.length > 0;
+  const files = named ? question.identity : USUAL.map(file => join(question.home, '.ssh', file));
+  const keys = await Promise.all(files.map(file => readKey(file, named, question.host)));
+  const usable = keys.flatMap((key, at) => (key === null ? [] : [{ key, file: files[at] ?? '' }]));
+  const fromFiles = usable.map(({ key }): LoginMethod => ({ type: 'publickey', username, key }));
+  const fromAgent: LoginMethod[] = agent === undefined || named ? [] : [{ type: 'agent', username, agent }];
+  return {
+    methods: [...fromAgent, ...fromFiles],
+    described: [...fromAgent.map(() => 'the SSH agent'), ...usable.map(({ file }) => file)],
+  };
+}
+
+/** What ssh2 asks for each attempt: the next method, or false when there is none left. */
+export function createAuthHandler(login: Login): (left: AuthenticationType[] | null, partial: boolean, next: (method: unknown) => void) => void {
+  const rest = [...login.methods];
+  return (_left, _partial, next) => next(rest.shift() ?? false);
+}
+
+async function readKey(file: string, named: boolean, host: string): Promise<Buffer | null> {
+  let text: Buffer;
+  try {
+    text = await readFile(file);
+  } catch (thrown) {
+    if (!named) return null;
+    const reason = thrown instanceof Error ? thrown.message : String(thrown);
+    throw keyProblem(host, 'KEY_UNREADABLE', `the key ${file} cannot be read: ${reason}`, 'Correct ssh.identity');
+  }
+  const parsed = ssh2.utils.parseKey(text);
+  if (!(parsed instanceof Error)) return text;
+  if (!named) return null;
+  if (/passphrase|encrypted/i.test(parsed.message))
+    throw keyProblem(host, 'KEY_ENCRYPTED', `the key ${file} has a passphrase`, `Add it to the SSH agent (ssh-add ${file}) and leave ssh.identity out`);
+  throw keyProblem(host, 'KEY_UNREADABLE', `the key ${file} is not one that can be read: ${parsed.message}`, 'Correct ssh.identity');
+}
+
+function keyProblem(host: string, code: string, what: string, hint: string): FleetflipError {
+  const failure: Failure = { kind: 'refused', code, phase: 'connect', host, what, hint };
+  return new FleetflipError(failure);
+}

@@ -1,0 +1,74 @@
+/**
+ * Reads known_hosts as sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT", describes it: plain and hashed names, `[host]:port`,
+ * wildcards, negation and markers. No kept library does.
+ */
+
+import { createHmac, timingSafeEqual } from 'node:crypto';
+
+export interface KnownHost {
+  /** Counted from 1. */
+  readonly line: number;
+  readonly marker: 'revoked' | 'cert-authority' | null;
+  readonly patterns: readonly string[];
+  readonly type: string;
+  /** The key, base64. */
+  readonly key: string;
+}
+
+/** Lines that are no entries are passed over, as OpenSSH does. */
+export function parseKnownHosts(text: string): readonly KnownHost[] {
+  return text.split('\n').flatMap((line, at) => parseLine(line.trim(), at + 1));
+}
+
+/** The name under which OpenSSH looks a host up. */
+export function lookupName(address: string, port: number): string {
+  const name = address.toLowerCase();
+  return port === 22 ? name : `[${name}]:${port}`;
+}
+
+/** The entries that speak of the host, in the file's order. */
+export function findEntries(entries: readonly KnownHost[], name: string): readonly KnownHost[] {
+  return entries.filter(entry => matches(entry.patterns, name));
+}
+
+/** A line's name part for a new entry, hashed with the salt. */
+export function hashName(name: string, salt: Buffer): string {
+  const hash = createHmac('sha1', salt).update(name).digest('base64');
+  return `|1|${salt.toString('base64')}|${hash}`;
+}
+
+function parseLine(line: string, number: number): readonly KnownHost[] {
+  if (line === '' || line.startsWith('#')) return [];
+  const fields = line.split(/[ \t]+/);
+  const marked = fields[0]?.startsWith('@') ? fields.shift() : undefined;
+  const [names, type, key] = fields;
+  if (names === undefined || type === undefined || key === undefined || !/^[A-Za-z0-9+/]+=*$/.test(key)) return [];
+  if (marked !== undefined && marked !== '@revoked' && marked !== '@cert-authority') return [];
+  const marker = marked === '@revoked' ? 'revoked' : marked === '@cert-authority' ? 'cert-authority' : null;
+  return [{ line: number, marker, patterns: names.split(','), type, key }];
+}
+
+function matches(patterns: readonly string[], name: string): boolean {
+  let found = false;
+  for (const pattern of patterns) {
+    const negated = pattern.startsWith('!');
+    if (!matchesOne(negated ? pattern.slice(1) : pattern, name)) continue;
+    if (negated) return false;
+    found = true;
+  }
+  return found;
+}
+
+function matchesOne(pattern: string, name: string): boolean {
+  if (pattern.startsWith('|')) return matchesHash(pattern, name);
+  const source = pattern.toLowerCase().replace(/[.+^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*').replaceAll('?', '.');
+  return new RegExp(`^${source}$`).test(name);
+}
+
+function matchesHash(pattern: string, name: string): boolean {
+  const [, magic, salt, hash] = pattern.split('|');
+  if (magic !== '1' || salt === undefined || hash === undefined) return false;
+  const expected = Buffer.from(hash, 'base64');
+  const actual = createHmac('sha1', Buffer.from(salt, 'base64')).update(name).digest();
+  return expected.length === actual.length && timingSafeEqual(expected, actual);
+}
