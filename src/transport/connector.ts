@@ -59,7 +59,7 @@ export function createSsh2Connector(options: Ssh2Options): Connector {
     for (const hop of host.ssh.jump) {
       path += `/${hop.user ?? ''}@${hop.address}:${hop.port}`;
       const before: ForwardingConnection | null = via;
-      const shared = bastions.get(path) ?? openPatiently(host, hop, before, signal);
+      const shared: Promise<ForwardingConnection> = bastions.get(path) ?? openPatiently(host, hop, before, signal);
       bastions.set(path, shared);
       shared.then(
         connection => void connection.closed.then(() => bastions.delete(path)),
