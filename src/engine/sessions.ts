@@ -24,7 +24,7 @@ export function createSessions(context: Context, persist: boolean): Sessions {
   const manifests: ManifestCache = new Map();
 
   async function connect(host: Host): Promise<Opened> {
-    const connection = await context.connector.connect(host, { signal: AbortSignal.any([]) });
+    const connection = await context.connector.connect(host, { signal: new AbortController().signal });
     try {
       const { agent, random, clock } = context;
       const session = await openSession({ connection, host, agent, persist, random, clock, manifests });

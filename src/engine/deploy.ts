@@ -1,0 +1,72 @@
+/** The commands that run the two-phase machine: deploy, stage, flip, rollback. */
+
+import type { Result } from '../domain/event.ts';
+import type { Fleet } from '../domain/fleet.ts';
+import type { Aim } from '../domain/plan.ts';
+import { loadRelease, type Release } from '../release/index.ts';
+import type { Context, RunOptions } from './context.ts';
+import { prepare } from './prepare.ts';
+import { finish } from './result.ts';
+import { runTransaction } from './run.ts';
+
+export interface ReleaseOptions extends RunOptions {
+  /** For people. Default: what git describes. */
+  readonly label?: string;
+  /** Where a relative release is looked for. Default: the working directory. */
+  readonly cwd?: string;
+}
+
+/**
+ * Both phases: stages the release on every host, and flips all links when every host has proven it.
+ * @param source a directory, a `.tar`, `.tar.gz` or `.tgz` file, or `git:REF`
+ * @throws FleetflipError kind `refused` when release or selection is not usable; then no host was contacted.
+ * What happens on hosts is in the result, never thrown.
+ */
+export function deploy(fleet: Fleet, source: string, options: ReleaseOptions = {}): Promise<Result> {
+  return withRelease('deploy', fleet, source, options);
+}
+
+/** Phase one alone. Takes and throws what `deploy` does. */
+export function stage(fleet: Fleet, source: string, options: ReleaseOptions = {}): Promise<Result> {
+  return withRelease('stage', fleet, source, options);
+}
+
+export interface FlipOptions extends RunOptions {
+  /** A release id, the beginning of one, or a label. Default: whatever is staged. */
+  readonly release?: string;
+}
+
+/** Phase two alone, on what is staged. Throws FleetflipError only when `only` matches nothing. */
+export async function flip(fleet: Fleet, options: FlipOptions = {}): Promise<Result> {
+  const context = await prepare('flip', fleet, options);
+  return run(context, { kind: 'flip', release: options.release ?? null }, null);
+}
+
+export interface RollbackOptions extends RunOptions {
+  /** Flip back even if files of the release before were changed or are missing. */
+  readonly acceptDrift?: boolean;
+}
+
+/** Flips every host back to the release that was live before. Throws FleetflipError only when `only` matches nothing. */
+export async function rollback(fleet: Fleet, options: RollbackOptions = {}): Promise<Result> {
+  const context = await prepare('rollback', fleet, options);
+  return run(context, { kind: 'rollback', acceptDrift: options.acceptDrift ?? false }, null);
+}
+
+async function withRelease(kind: 'deploy' | 'stage', fleet: Fleet, source: string, options: ReleaseOptions): Promise<Result> {
+  const context = await prepare(kind, fleet, options);
+  const release = await loadRelease(source, { cwd: options.cwd ?? process.cwd(), label: options.label });
+  try {
+    for (const what of release.warnings) context.emit({ kind: 'warning', code: 'RELEASE_MODE', what, hint: 'A release has plain modes only' });
+    return await run(context, { kind, release: release.id, label: release.label, manifest: release.manifest }, release);
+  } finally {
+    await release.close();
+  }
+}
+
+async function run(context: Context, aim: Aim, release: Release | null): Promise<Result> {
+  const { command, deployment, fleet, hosts, emit } = context;
+  const names = hosts.map(host => host.name);
+  emit({ kind: 'run-started', command, deployment, app: fleet.app.name, hosts: names, release: release?.id ?? null, label: release?.label ?? '' });
+  return finish(context, await runTransaction({ context, aim, release }));
+}

@@ -1,0 +1,166 @@
+/** Carries out one order of the machine on one host. */
+
+import { show } from '../domain/bytes.ts';
+import { FleetflipError, type Failure, type Phase } from '../domain/error.ts';
+import type { CommandCheck, Host } from '../domain/fleet.ts';
+import type { HostPart } from '../domain/plan.ts';
+import { diffManifests } from '../domain/release.ts';
+import { describeDrift, type Observation } from '../domain/slot.ts';
+import type { Instant, Order } from '../domain/transaction/state.ts';
+import type { HostSession, Proof } from '../ports.ts';
+import type { Archives } from './archives.ts';
+import type { Context } from './context.ts';
+import type { Sessions } from './sessions.ts';
+
+/** What an order gives beside having been done. */
+export interface Performed {
+  readonly observation?: Observation;
+  readonly at?: Instant | null;
+}
+
+/** What the orders of one run share. */
+export interface Stagehands {
+  readonly context: Context;
+  readonly sessions: Sessions;
+  /** Null when nothing is staged. */
+  readonly archives: Archives | null;
+  /** Unix seconds: the mtime of changed files. */
+  readonly instant: () => number;
+  readonly parts: () => ReadonlyMap<string, HostPart>;
+  readonly offsets: Map<string, { readonly offset: number; readonly error: number } | null>;
+  readonly bytesSent: Map<string, number>;
+}
+
+/** @throws FleetflipError with the host's answer. */
+export async function perform(order: Order, host: Host, hands: Stagehands): Promise<Performed> {
+  const { context, sessions } = hands;
+  const session = await sessions.open(host);
+  switch (order.kind) {
+    case 'connect':
+      return {};
+    case 'lock':
+      await session.lock({ deployment: context.deployment, owner: context.owner, command: context.command });
+      return {};
+    case 'probe':
+      return { observation: await session.probe('all', context.signal) };
+    case 'stage':
+      await stage(order.part, session, hands);
+      return {};
+    case 'verify':
+      await verify(order.part, session, hands);
+      return {};
+    case 'arm':
+      await arm(session, hands);
+      return {};
+    case 'flip':
+      return { at: await flip(session, hands) };
+    case 'confirm':
+      await session.confirm(context.deployment);
+      return {};
+    case 'revert':
+      await session.revert(context.deployment);
+      return {};
+    case 'unlock':
+      await session.unlock();
+      return {};
+  }
+}
+
+function deadline(hands: Stagehands): AbortSignal {
+  const { signal, fleet } = hands.context;
+  return AbortSignal.any([signal, AbortSignal.timeout(fleet.strategy.stageWithin)]);
+}
+
+async function stage(part: HostPart, session: HostSession, hands: Stagehands): Promise<void> {
+  const { transfer } = part;
+  if (transfer === null || hands.archives === null) throw new Error('nothing to stage');
+  const signal = deadline(hands);
+  if (part.recordLive && part.live !== null) await session.record(part.live, signal);
+  const archive = await hands.archives.get(transfer, hands.instant());
+  const total = archive?.size ?? 0;
+  const progress = createProgress(part.host, total, hands);
+  await session.stage(
+    {
+      slot: part.slot,
+      release: part.release,
+      label: part.label,
+      deployment: hands.context.deployment,
+      from: part.live,
+      remove: transfer.remove,
+      copy: transfer.copy,
+      archive: archive?.open ?? null,
+      onSent: progress,
+    },
+    signal,
+  );
+}
+
+/** Counts bytes; at most a hundred events a host. */
+function createProgress(host: string, total: number, hands: Stagehands): (bytes: number) => void {
+  let sent = 0;
+  let told = 0;
+  return bytes => {
+    sent += bytes;
+    hands.bytesSent.set(host, sent);
+    if (sent < total && sent - told < total / 100) return;
+    told = sent;
+    hands.context.emit({ kind: 'progress', host, sent, total });
+  };
+}
+
+async function verify(part: HostPart, session: HostSession, hands: Stagehands): Promise<void> {
+  const { slot, expected, release, label } = part;
+  const signal = deadline(hands);
+  if (part.transfer === null && part.recordLive && part.live !== null) await session.record(part.live, signal);
+  const proof = await session.prove({ slot, expected, release, label }, signal);
+  if (!proof.proven) throw new FleetflipError(unproven(part, proof, hands));
+  for (const check of hands.context.fleet.checks.idle) await runCheck({ check, part, session, hands, signal });
+}
+
+function unproven(part: HostPart, proof: Extract<Proof, { proven: false }>, hands: Stagehands): Failure {
+  const manifest = hands.archives?.manifest;
+  const drift = manifest === undefined ? null : describeDrift(diffManifests(manifest, proof.scan.manifest));
+  const detail = drift === null ? '' : `: ${drift.changed} changed, ${drift.missing} missing, ${drift.extra} left over (${drift.paths.slice(0, 5).join(', ')})`;
+  return fail(part.host, 'VERIFY_FAILED', `${part.slot} does not hold the release${detail}`, 'Look at the disk of this host, then deploy again');
+}
+
+interface Checking {
+  readonly check: CommandCheck;
+  readonly part: HostPart;
+  readonly session: HostSession;
+  readonly hands: Stagehands;
+  readonly signal: AbortSignal;
+}
+
+async function runCheck({ check, part, session, hands, signal }: Checking): Promise<void> {
+  const { exitCode, output } = await session.run(part.slot, check, signal);
+  const shown = output.split('\n').map(show).join('\n').trimEnd();
+  hands.context.emit({ kind: 'check-output', host: part.host, run: check.run, exitCode, output: shown });
+  if (exitCode === 0) return;
+  const how = exitCode === null ? `was stopped after ${check.within} ms` : `ended with ${exitCode}`;
+  throw new FleetflipError(fail(part.host, 'CHECK_FAILED', `the check '${check.run}' ${how}${shown === '' ? '' : `: ${shown.split('\n').at(-1)}`}`, 'Mend the release, then deploy again'));
+}
+
+async function arm(session: HostSession, hands: Stagehands): Promise<void> {
+  const { context } = hands;
+  const { name } = session.host;
+  const moving = [...hands.parts().values()].filter(part => !part.current).sort((one, other) => (one.host < other.host ? -1 : 1));
+  const part = hands.parts().get(name);
+  const [decider] = moving;
+  if (part === undefined || decider === undefined) throw new Error(`${name} takes no part`);
+  const { slot, release, label } = part;
+  const { deployment, command, owner } = context;
+  const participants = moving.map(one => one.host);
+  await session.arm({ slot, release, label, deployment, command, owner, participants, decider: decider.host });
+  hands.offsets.set(name, await session.clockOffset());
+}
+
+async function flip(session: HostSession, hands: Stagehands): Promise<Instant | null> {
+  const at = await session.flip(hands.context.deployment);
+  const clock = hands.offsets.get(session.host.name) ?? null;
+  return at === null || clock === null ? null : { at: at - clock.offset, error: clock.error };
+}
+
+function fail(host: string, code: string, what: string, hint: string, phase: Phase = 'verify'): Failure {
+  return { kind: 'failed', code, phase, host, what, hint };
+}

@@ -1,0 +1,44 @@
+/** From the options of a command to the context that it runs in. */
+
+import { randomBytes } from 'node:crypto';
+import { homedir, hostname, userInfo } from 'node:os';
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Command } from '../domain/event.ts';
+import type { Fleet } from '../domain/fleet.ts';
+import { loadAgent } from '../host/index.ts';
+import type { Clock } from '../ports.ts';
+import { createSsh2Connector } from '../transport/index.ts';
+import { chooseHosts, type Context, type RunOptions, stamp } from './context.ts';
+
+export const systemClock: Clock = {
+  now: () => performance.timeOrigin + performance.now(),
+  async sleep(milliseconds, signal) {
+    await wait(milliseconds, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
+  },
+};
+
+/** @throws FleetflipError when `only` matches nothing. */
+export async function prepare(command: Command, fleet: Fleet, options: RunOptions): Promise<Context> {
+  const hosts = chooseHosts(fleet, options.only);
+  const user = userInfo().username;
+  return {
+    command,
+    fleet,
+    hosts,
+    partial: hosts.length < fleet.hosts.length,
+    deployment: nameDeployment(systemClock.now()),
+    owner: options.owner ?? `${user}@${hostname()}`,
+    connector: options.connector ?? createSsh2Connector({ env: process.env, home: homedir(), username: user }),
+    agent: await loadAgent(),
+    clock: systemClock,
+    random: () => randomBytes(12).toString('hex'),
+    signal: options.signal ?? new AbortController().signal,
+    emit: stamp(options.emit, systemClock),
+  };
+}
+
+/** Sorts by time and reads well: `20260102T030405Z-1a2b3c`. */
+function nameDeployment(now: number): string {
+  const time = new Date(now).toISOString().replace(/[-:]|\.\d+/g, '');
+  return `${time}-${randomBytes(3).toString('hex')}`;
+}

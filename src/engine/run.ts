@@ -1,0 +1,114 @@
+/** Runs the machine: its orders go to the hosts, their answers go back, and everything is told as events. */
+
+import pMap from 'p-map';
+import { type Failure, toFailure } from '../domain/error.ts';
+import type { EventData, Result } from '../domain/event.ts';
+import type { Host } from '../domain/fleet.ts';
+import { type Aim, type HostPart, makePlan } from '../domain/plan.ts';
+import { start, next } from '../domain/transaction/machine.ts';
+import { makeResult } from '../domain/transaction/result.ts';
+import { type Input, movers, type Order, type Settings, type State, type Step } from '../domain/transaction/state.ts';
+import type { Release } from '../release/index.ts';
+import { createArchives } from './archives.ts';
+import type { Context } from './context.ts';
+import { perform, type Stagehands } from './perform.ts';
+import { createSessions } from './sessions.ts';
+import { createTeller } from './tell.ts';
+
+export interface Run {
+  readonly context: Context;
+  readonly aim: Aim;
+  /** Null when nothing is staged. */
+  readonly release: Release | null;
+}
+
+/** From connect to unlock. Resolves with the result whatever happens on the hosts. */
+export async function runTransaction({ context, aim, release }: Run): Promise<Omit<Result, 'v' | 'time'>> {
+  const sessions = createSessions(context, true);
+  const archives = release === null ? null : createArchives(release);
+  const bytesSent = new Map<string, number>();
+  try {
+    const state = await drive(context, aim, current => ({
+      context,
+      sessions,
+      archives,
+      bytesSent,
+      offsets: new Map(),
+      instant: () => current().instant,
+      parts: () => partsOf(current()),
+    }));
+    const { command, deployment, partial } = context;
+    return makeResult(state, { command, deployment, release: release?.id ?? null, label: release?.label ?? '', bytesSent, partial });
+  } finally {
+    await archives?.close();
+    await sessions.close();
+  }
+}
+
+function partsOf(state: State): ReadonlyMap<string, HostPart> {
+  return new Map(state.hosts.flatMap(host => (host.part === null ? [] : [[host.name, host.part]])));
+}
+
+async function drive(context: Context, aim: Aim, equip: (state: () => State) => Stagehands): Promise<State> {
+  const hosts = new Map(context.hosts.map(host => [host.name, host]));
+  const tell = createTeller(context);
+  let step: Step = start({ hosts: [...hosts.keys()], settings: settingsOf(aim, context) });
+  const hands = equip(() => step.state);
+  const plan = (observations: ReadonlyMap<string, never>) =>
+    makePlan(aim, { hosts: context.hosts, observations, now: Math.floor(context.clock.now() / 1000) });
+
+  const feed = async (input: Input): Promise<void> => {
+    const before = step.state;
+    step = next(before, input, plan as Parameters<typeof next>[2]);
+    tell(before, step.state, input);
+    await carryOut(step.orders);
+  };
+
+  const carryOut = (orders: readonly Order[]): Promise<unknown> => {
+    const bounded = orders[0]?.kind === 'stage' || orders[0]?.kind === 'verify';
+    const concurrency = bounded ? context.fleet.strategy.parallel : Math.max(1, orders.length);
+    return pMap(orders, async order => feed(await answer(order, hostOf(order), hands)), { concurrency });
+  };
+
+  const hostOf = (order: Order): Host => {
+    const host = hosts.get(order.host);
+    if (host === undefined) throw new Error(`the machine knows no host ${order.host}`);
+    return host;
+  };
+
+  const abort = (): void => void feed({ kind: 'abort' });
+  context.signal.addEventListener('abort', abort, { once: true });
+  if (context.signal.aborted) abort();
+  tell(null, step.state, null);
+  await carryOut(step.orders);
+  context.signal.removeEventListener('abort', abort);
+  return step.state;
+}
+
+async function answer(order: Order, host: Host, hands: Stagehands): Promise<Input> {
+  try {
+    return { kind: 'done', order: order.kind, host: order.host, ...(await perform(order, host, hands)) };
+  } catch (thrown) {
+    const failure: Failure = toFailure(thrown, { phase: order.kind, host: order.host });
+    return { kind: 'failed', order: order.kind, host: order.host, failure };
+  }
+}
+
+/** A confirm or revert may meet a connection that has to be made again. */
+const TRIES = 3;
+
+function settingsOf(aim: Aim, context: Context): Settings {
+  return {
+    until: aim.kind === 'stage' ? 'barrier' : 'confirm',
+    staging: aim.kind === 'deploy' || aim.kind === 'stage',
+    maxSkew: context.fleet.strategy.maxSkew,
+    tries: TRIES,
+  };
+}
+
+/** Names of the hosts whose link is to move, for messages. */
+export function movingHosts(state: State): readonly string[] {
+  return movers(state).map(host => host.name);
+}
+
+export type Tell = (event: EventData) => void;

@@ -1,0 +1,60 @@
+/** The machine's steps to events. */
+
+import type { Phase } from '../domain/error.ts';
+import { type HostState, type Input, movers, type State } from '../domain/transaction/state.ts';
+import type { Context } from './context.ts';
+
+/** @returns told of each step: the state before (null at the start), after, and the input between them. */
+export function createTeller(context: Context): (before: State | null, after: State, input: Input | null) => void {
+  const { emit, clock } = context;
+  let phaseBegan = clock.now();
+  let failed = 0;
+
+  function changePhase(before: State | null, after: State): void {
+    const now = clock.now();
+    if (before !== null && before.phase !== 'ended') emit({ kind: 'phase-ended', phase: before.phase, took: now - phaseBegan, failed });
+    phaseBegan = now;
+    failed = 0;
+    if (before?.phase === 'probe' && after.phase !== 'probe') tellPlan(after);
+    if (before?.phase === 'verify') emit({ kind: 'barrier', yes: movers(after).filter(host => host.voted).length, of: movers(after).length });
+    if (after.phase !== 'ended') emit({ kind: 'phase-started', phase: after.phase, hosts: after.waiting });
+  }
+
+  function tellPlan(state: State): void {
+    for (const host of movers(state)) tellPart(host);
+    for (const { name, failure } of state.hosts)
+      if (failure?.phase === 'plan') emit({ kind: 'host-failed', phase: 'plan', host: name, failure });
+  }
+
+  function tellPart({ name, part }: HostState): void {
+    if (part === null) return;
+    const { slot, overwrites, transfer, extras } = part;
+    const counts = { send: transfer?.send.length ?? 0, copy: transfer?.copy.length ?? 0, remove: transfer?.remove.length ?? 0 };
+    emit({ kind: 'host-planned', host: name, slot, overwrites, sendSize: transfer?.sendSize ?? 0, copySize: transfer?.copySize ?? 0, ...counts });
+    if (extras > 0)
+      emit({ kind: 'warning', host: name, code: 'EXTRA_FILES', what: `${slot} holds ${extras} files that are not of the release`, hint: 'They stay where they are' });
+  }
+
+  function tellAnswer(state: State, input: Exclude<Input, { kind: 'abort' }>, phase: Phase): void {
+    const { host } = input;
+    const slot = state.hosts.find(one => one.name === host)?.part?.slot ?? '';
+    const took = clock.now() - phaseBegan;
+    if (input.kind === 'failed') {
+      failed += 1;
+      emit({ kind: 'host-failed', phase, host, failure: input.failure });
+      if (input.order === 'stage' || input.order === 'verify') emit({ kind: 'vote', host, yes: false, slot });
+      return;
+    }
+    emit({ kind: 'host-done', phase, host, took });
+    if (input.order === 'verify') emit({ kind: 'vote', host, yes: true, slot });
+    if (input.order === 'flip') emit({ kind: 'flipped', host, slot, at: input.at?.at ?? null });
+    if (input.order === 'revert') emit({ kind: 'reverted', host });
+    if (input.order === 'confirm') emit({ kind: 'confirmed', host });
+  }
+
+  return (before, after, input) => {
+    if (input?.kind === 'abort') emit({ kind: 'interrupted' });
+    else if (input !== null && before !== null && before.phase !== 'ended') tellAnswer(after, input, before.phase);
+    if (before === null || before.phase !== after.phase) changePhase(before, after);
+  };
+}
