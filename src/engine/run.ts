@@ -2,12 +2,12 @@
 
 import pMap from 'p-map';
 import { type Failure, toFailure } from '../domain/error.ts';
-import type { EventData, Result } from '../domain/event.ts';
+import type { Result } from '../domain/event.ts';
 import type { Host } from '../domain/fleet.ts';
 import { type Aim, type HostPart, makePlan } from '../domain/plan.ts';
 import { start, next } from '../domain/transaction/machine.ts';
 import { makeResult } from '../domain/transaction/result.ts';
-import { type Input, movers, type Order, type Settings, type State, type Step } from '../domain/transaction/state.ts';
+import type { Input, Order, Planner, Settings, State, Step } from '../domain/transaction/state.ts';
 import type { Release } from '../release/index.ts';
 import { createArchives } from './archives.ts';
 import type { Context } from './context.ts';
@@ -54,12 +54,12 @@ async function drive(context: Context, aim: Aim, equip: (state: () => State) => 
   const tell = createTeller(context);
   let step: Step = start({ hosts: [...hosts.keys()], settings: settingsOf(aim, context) });
   const hands = equip(() => step.state);
-  const plan = (observations: ReadonlyMap<string, never>) =>
+  const plan: Planner = observations =>
     makePlan(aim, { hosts: context.hosts, observations, now: Math.floor(context.clock.now() / 1000) });
 
   const feed = async (input: Input): Promise<void> => {
     const before = step.state;
-    step = next(before, input, plan as Parameters<typeof next>[2]);
+    step = next(before, input, plan);
     tell(before, step.state, input);
     await carryOut(step.orders);
   };
@@ -105,10 +105,3 @@ function settingsOf(aim: Aim, context: Context): Settings {
     tries: TRIES,
   };
 }
-
-/** Names of the hosts whose link is to move, for messages. */
-export function movingHosts(state: State): readonly string[] {
-  return movers(state).map(host => host.name);
-}
-
-export type Tell = (event: EventData) => void;

@@ -1,0 +1,111 @@
+/** The commands that only read: status, plan, history, check. They leave no trace on the hosts. */
+
+import type { Result } from '../domain/event.ts';
+import type { Fleet } from '../domain/fleet.ts';
+import { makePlan, type HostPart } from '../domain/plan.ts';
+import { idleSlots, isSettled, liveSlot, type Observation } from '../domain/slot.ts';
+import type { HistoryReport, HostPlan, HostStatus, PlanReport, StatusReport } from '../domain/status.ts';
+import { loadRelease } from '../release/index.ts';
+import type { RunOptions } from './context.ts';
+import type { ReleaseOptions } from './deploy.ts';
+import type { Answer } from './fan-out.ts';
+import { gather } from './gather.ts';
+import { prepare } from './prepare.ts';
+import { hostResult, plainResult } from './result.ts';
+
+/** What is live and idle on every host. A host that cannot be reached is in the report, never thrown. */
+export async function status(fleet: Fleet, options: RunOptions = {}): Promise<StatusReport> {
+  const context = await prepare('status', fleet, options);
+  const answers = await gather({ context, phase: 'probe', persist: false, ask: session => session.probe('live', context.signal) });
+  const hosts = answers.map(describeHost);
+  const live = hosts.filter(host => host.reachable).map(host => host.live?.release ?? `slot ${host.live?.slot ?? null}`);
+  return {
+    v: 1,
+    kind: 'status',
+    split: new Set(live).size > 1,
+    settled: hosts.every(host => host.reachable && host.deployment === null),
+    hosts,
+  };
+}
+
+/**
+ * What `deploy` would do and send, and which release it overwrites.
+ * @throws FleetflipError kind `refused` when the release is not usable
+ */
+export async function plan(fleet: Fleet, source: string, options: ReleaseOptions = {}): Promise<PlanReport> {
+  const context = await prepare('plan', fleet, options);
+  const release = await loadRelease(source, { cwd: options.cwd ?? process.cwd(), label: options.label });
+  try {
+    const answers = await gather({ context, phase: 'probe', persist: false, ask: session => session.probe('all', context.signal) });
+    const observations = new Map(answers.flatMap(answer => (answer.ok ? [[answer.host.name, answer.value]] : [])));
+    const { id, label, manifest } = release;
+    const now = Math.floor(context.clock.now() / 1000);
+    const planned = makePlan({ kind: 'deploy', release: id, label, manifest }, { hosts: context.hosts, observations, now });
+    const parts = planned.ok ? planned.plan.parts : [];
+    const unreachable = answers.flatMap(answer => (answer.ok ? [] : [answer.failure]));
+    const refusals = [...unreachable, ...(planned.ok ? [] : planned.refusals)];
+    const current = parts.length === context.hosts.length && parts.every(part => part.current);
+    return { v: 1, kind: 'plan', release: id, label, current, hosts: parts.map(describePart), refusals };
+  } finally {
+    await release.close();
+  }
+}
+
+/** Who released what and when, from the hosts' own records, oldest first. */
+export async function history(fleet: Fleet, options: RunOptions = {}): Promise<HistoryReport> {
+  const context = await prepare('history', fleet, options);
+  const answers = await gather({ context, phase: 'probe', persist: false, ask: session => session.history() });
+  const hosts = answers.map(answer => {
+    const { name } = answer.host;
+    if (!answer.ok) return { name, runs: [], error: answer.failure };
+    return { name, runs: answer.value.map(({ at, ...run }) => ({ at: new Date(at * 1000).toISOString(), ...run })) };
+  });
+  return { v: 1, kind: 'history', hosts };
+}
+
+/** Reaches every host and tries every need. */
+export async function check(fleet: Fleet, options: RunOptions = {}): Promise<Result> {
+  const context = await prepare('check', fleet, options);
+  const { deployment, hosts, emit } = context;
+  emit({ kind: 'run-started', command: 'check', deployment, app: fleet.app.name, hosts: hosts.map(host => host.name), release: null, label: '' });
+  const answers = await gather({ context, phase: 'probe', persist: false, ask: session => session.tryNeeds() });
+  const results = answers.map(answer => {
+    const { name } = answer.host;
+    if (!answer.ok) return hostResult(name, 'failed', answer.failure);
+    if (answer.value.length === 0) return hostResult(name, 'unchanged');
+    const hint = 'Mend this on the host, then check again';
+    return hostResult(name, 'failed', { kind: 'refused', code: 'NOT_READY', phase: 'probe', host: name, what: answer.value.join('; '), hint });
+  });
+  const good = results.every(result => result.error === undefined);
+  return plainResult(context, { outcome: good ? 'done' : 'unchanged', hosts: results });
+}
+
+function describeHost(answer: Answer<Observation>): HostStatus {
+  const { name } = answer.host;
+  if (!answer.ok) return { name, reachable: false, live: null, idle: [], lock: null, deployment: null, error: answer.failure };
+  const seen = answer.value;
+  const live = liveSlot(seen);
+  const run = seen.deployment;
+  return {
+    name,
+    reachable: true,
+    live: live === null ? null : { slot: live.slot, release: live.found ? null : live.release, label: live.label, drift: seen.drifts[live.slot] ?? null },
+    idle: idleSlots(seen).map(({ slot, release, label, state, role }) => ({ slot, release, label, state, role })),
+    lock: seen.lock?.alive ? seen.lock : null,
+    deployment: isSettled(seen) || run === null ? null : { id: run.deployment, state: run.state },
+  };
+}
+
+function describePart({ host, slot, current, overwrites, transfer }: HostPart): HostPlan {
+  return {
+    name: host,
+    slot,
+    current,
+    overwrites,
+    send: transfer?.send.length ?? 0,
+    sendSize: transfer?.sendSize ?? 0,
+    copy: transfer?.copy.length ?? 0,
+    copySize: transfer?.copySize ?? 0,
+    remove: transfer?.remove.length ?? 0,
+  };
+}
