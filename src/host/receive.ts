@@ -1,6 +1,6 @@
 /** Payloads to a host, each over a channel of its own: the lists, then the archive. */
 
-import { PassThrough, Readable, type Writable } from 'node:stream';
+import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { show } from '../domain/bytes.ts';
 import { FleetflipError } from '../domain/error.ts';
@@ -19,19 +19,16 @@ export interface Upload {
 export async function upload({ start, request, signal }: Upload): Promise<void> {
   if (request.remove.length > 0 || request.copy.length > 0) {
     const lists = Readable.from([buildLists(request.remove, request.copy)]);
-    await send({ start, request, signal, kind: 'lists', payload: lists });
+    await send({ start, request: { ...request, onSent: () => undefined }, signal, kind: 'lists', payload: lists });
   }
   if (request.archive !== null) {
-    const counted = new PassThrough();
-    counted.on('data', (chunk: Buffer) => request.onSent(chunk.length));
-    const payload = request.archive().pipe(counted);
-    await send({ start, request, signal, kind: 'archive', payload });
+    await send({ start, request, signal, kind: 'archive', payload: request.archive() });
   }
 }
 
 interface Payload extends Upload {
   readonly kind: 'lists' | 'archive';
-  readonly payload: Readable;
+  readonly payload: NodeJS.ReadableStream;
 }
 
 async function send({ start, request, signal, kind, payload }: Payload): Promise<void> {
@@ -39,7 +36,8 @@ async function send({ start, request, signal, kind, payload }: Payload): Promise
   const stop = (): void => channel.destroy();
   signal?.addEventListener('abort', stop, { once: true });
   try {
-    const sent = pipeline(payload, channel.stdin as Writable, signal === undefined ? {} : { signal }).then(
+    const counted = (chunks: AsyncIterable<Buffer>): AsyncIterable<Buffer> => count(chunks, request.onSent);
+    const sent = pipeline(payload, counted, channel.stdin as Writable, signal === undefined ? {} : { signal }).then(
       () => null,
       (thrown: unknown) => (thrown instanceof Error ? thrown.message : String(thrown)),
     );
@@ -58,7 +56,13 @@ async function send({ start, request, signal, kind, payload }: Payload): Promise
     });
   } finally {
     signal?.removeEventListener('abort', stop);
-    payload.destroy();
+  }
+}
+
+async function* count(chunks: AsyncIterable<Buffer>, onSent: (bytes: number) => void): AsyncIterable<Buffer> {
+  for await (const chunk of chunks) {
+    onSent(chunk.length);
+    yield chunk;
   }
 }
 
