@@ -12,7 +12,7 @@ export function chooseStaged(wanted: string | null, seen: readonly Observation[]
   const refusals = found.flatMap(({ observation, facts }) =>
     facts === undefined ? [notStaged(wanted, observation)] : [],
   );
-  const parts = found.flatMap(({ observation, facts }) => (facts === undefined ? [] : [part(observation, facts)]));
+  const parts = found.flatMap(({ observation, facts }) => (facts === undefined ? [] : [part(observation, facts, facts.release)]));
   return {
     parts,
     refusals: refusals.length > 0 ? refusals : differing(parts, 'STAGED_DIFFER', 'Run fleetflip stage on all hosts'),
@@ -38,7 +38,7 @@ export function chooseReturn(acceptDrift: boolean, seen: readonly Observation[])
       ];
     return drifted(observation, facts, acceptDrift);
   });
-  const parts = found.flatMap(({ observation, facts }) => (facts === undefined ? [] : [part(observation, facts)]));
+  const parts = found.flatMap(({ observation, facts }) => (facts === undefined ? [] : [part(observation, facts, observation.scans[facts.slot]?.id ?? null)]));
   return { parts, refusals: refusals.length > 0 ? refusals : differing(parts, 'PREVIOUS_DIFFER', HELP) };
 }
 
@@ -90,7 +90,8 @@ function drifted(observation: Observation, facts: SlotFacts, acceptDrift: boolea
   ];
 }
 
-function part(observation: Observation, facts: SlotFacts): HostPart {
+/** @param expected what a scan of the slot must give */
+function part(observation: Observation, facts: SlotFacts, expected: string | null): HostPart {
   const live = liveSlot(observation);
   const release = facts.release ?? '';
   return {
@@ -100,7 +101,7 @@ function part(observation: Observation, facts: SlotFacts): HostPart {
     current: live?.slot === facts.slot,
     release,
     label: facts.label,
-    expected: observation.scans[facts.slot]?.id ?? release,
+    expected: expected ?? release,
     transfer: null,
     overwrites: null,
     recordLive: live !== null && live.release === null,

@@ -36,7 +36,7 @@ async function send({ start, request, signal, kind, payload }: Payload): Promise
   const stop = (): void => channel.destroy();
   signal?.addEventListener('abort', stop, { once: true });
   try {
-    const counted = (chunks: AsyncIterable<Buffer>): AsyncIterable<Buffer> => count(chunks, request.onSent);
+    const counted = (chunks: AsyncIterable<string | Buffer>): AsyncIterable<string | Buffer> => count(chunks, request.onSent);
     const sent = pipeline(payload, counted, channel.stdin as Writable, signal === undefined ? {} : { signal }).then(
       () => null,
       (thrown: unknown) => (thrown instanceof Error ? thrown.message : String(thrown)),
@@ -59,7 +59,7 @@ async function send({ start, request, signal, kind, payload }: Payload): Promise
   }
 }
 
-async function* count(chunks: AsyncIterable<Buffer>, onSent: (bytes: number) => void): AsyncIterable<Buffer> {
+async function* count(chunks: AsyncIterable<string | Buffer>, onSent: (bytes: number) => void): AsyncIterable<string | Buffer> {
   for await (const chunk of chunks) {
     onSent(chunk.length);
     yield chunk;
