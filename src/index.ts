@@ -10,7 +10,15 @@ export { lastSentence } from './domain/report.ts';
 export type { Drift, LockHolder, SlotRole, SlotState } from './domain/slot.ts';
 export type { HistoryReport, HistoryRun, HostPlan, HostStatus, PlanReport, StatusReport } from './domain/status.ts';
 export type { RunOptions } from './engine/context.ts';
-export { deploy, type FlipOptions, flip, type ReleaseOptions, type RollbackOptions, rollback, stage } from './engine/deploy.ts';
+export {
+  deploy,
+  type FlipOptions,
+  flip,
+  type ReleaseOptions,
+  type RollbackOptions,
+  rollback,
+  stage,
+} from './engine/deploy.ts';
 export { recover } from './engine/recover.ts';
 export { check, history, plan, status } from './engine/status.ts';
 export { type AdoptOptions, adopt, type HeldLock, type UnlockOptions, unlock } from './engine/upkeep.ts';

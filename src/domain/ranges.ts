@@ -13,7 +13,8 @@ export function expandRange(text: string): readonly string[] {
   const [, before = '', inside = '', after = ''] = match;
   const rests = expandRange(after);
   const steps = expandSteps(inside);
-  if (steps.length * rests.length > RANGE_LIMIT) throw new Error(`[${inside}] stands for more than ${RANGE_LIMIT} hosts`);
+  if (steps.length * rests.length > RANGE_LIMIT)
+    throw new Error(`[${inside}] stands for more than ${RANGE_LIMIT} hosts`);
   return steps.flatMap(step => rests.map(rest => `${before}${step}${rest}`));
 }
 
@@ -21,7 +22,9 @@ function expandSteps(inside: string): readonly string[] {
   const digits = /^(\d{1,9}):(\d{1,9})$/.exec(inside);
   if (digits !== null) {
     const [, from = '', to = ''] = digits;
-    return count(Number(from), Number(to), inside).map(step => String(step).padStart(from.startsWith('0') ? from.length : 0, '0'));
+    return count(Number(from), Number(to), inside).map(step =>
+      String(step).padStart(from.startsWith('0') ? from.length : 0, '0'),
+    );
   }
   const letters = /^([a-z]):([a-z])$/i.exec(inside);
   if (letters === null) throw new Error(`[${inside}] is no range such as [01:12] or [a:d]`);

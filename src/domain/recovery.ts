@@ -1,6 +1,6 @@
 /** What an interrupted deployment left, and what settles it: decided over the participants in the hosts' records. */
 
-import { isSettled, type DeploymentRecord, type Observation } from './slot.ts';
+import { type DeploymentRecord, isSettled, type Observation } from './slot.ts';
 
 export type Remedy = 'confirm' | 'forward' | 'revert';
 
@@ -19,14 +19,22 @@ export interface Settlement {
  * @param observations of every host that was read, by name
  * @param decidedBefore what the history of a decider says of deployments that its record no longer holds
  */
-export function planRecovery(observations: ReadonlyMap<string, Observation>, decidedBefore: ReadonlyMap<string, string>): readonly Settlement[] {
+export function planRecovery(
+  observations: ReadonlyMap<string, Observation>,
+  decidedBefore: ReadonlyMap<string, string>,
+): readonly Settlement[] {
   const open = new Map<string, DeploymentRecord>();
   for (const observation of observations.values())
-    if (!isSettled(observation) && observation.deployment !== null) open.set(observation.deployment.deployment, observation.deployment);
+    if (!isSettled(observation) && observation.deployment !== null)
+      open.set(observation.deployment.deployment, observation.deployment);
   return [...open.values()].map(run => settle(run, observations, decidedBefore));
 }
 
-function settle(run: DeploymentRecord, observations: ReadonlyMap<string, Observation>, decidedBefore: ReadonlyMap<string, string>): Settlement {
+function settle(
+  run: DeploymentRecord,
+  observations: ReadonlyMap<string, Observation>,
+  decidedBefore: ReadonlyMap<string, string>,
+): Settlement {
   const { deployment, decider, participants } = run;
   const states = new Map<string, DeploymentRecord['state']>();
   for (const [host, observation] of observations)

@@ -21,7 +21,8 @@ export function select(hosts: readonly Host[], pattern: string): Selection {
       else chosen.add(host);
     }
   }
-  if (chosen.size === 0) return { error: refuse(`--only '${pattern}' leaves no host`, 'Name at least one host, glob or tag') };
+  if (chosen.size === 0)
+    return { error: refuse(`--only '${pattern}' leaves no host`, 'Name at least one host, glob or tag') };
   return { hosts: hosts.filter(host => chosen.has(host)) };
 }
 
@@ -37,13 +38,25 @@ function patterns(term: string): readonly RegExp[] {
   } catch {
     names = [term];
   }
-  return names.map(name => new RegExp(`^${name.replace(/[.+^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*').replaceAll('?', '.')}$`, 's'));
+  return names.map(
+    name =>
+      new RegExp(
+        `^${name
+          .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+          .replaceAll('*', '.*')
+          .replaceAll('?', '.')}$`,
+        's',
+      ),
+  );
 }
 
 function nothing(term: string, hosts: readonly Host[]): Failure {
   const known = [...hosts.map(host => host.name), ...hosts.flatMap(host => host.tags)];
   const near = nearest(term, known);
-  return refuse(`--only: no host or tag matches '${term}'`, near === null ? 'See the hosts with fleetflip status' : `Did you mean '${near}'?`);
+  return refuse(
+    `--only: no host or tag matches '${term}'`,
+    near === null ? 'See the hosts with fleetflip status' : `Did you mean '${near}'?`,
+  );
 }
 
 function refuse(what: string, hint: string): Failure {

@@ -12,7 +12,9 @@ export function chooseStaged(wanted: string | null, seen: readonly Observation[]
   const refusals = found.flatMap(({ observation, facts }) =>
     facts === undefined ? [notStaged(wanted, observation)] : [],
   );
-  const parts = found.flatMap(({ observation, facts }) => (facts === undefined ? [] : [part(observation, facts, facts.release)]));
+  const parts = found.flatMap(({ observation, facts }) =>
+    facts === undefined ? [] : [part(observation, facts, facts.release)],
+  );
   return {
     parts,
     refusals: refusals.length > 0 ? refusals : differing(parts, 'STAGED_DIFFER', 'Run fleetflip stage on all hosts'),
@@ -38,7 +40,9 @@ export function chooseReturn(acceptDrift: boolean, seen: readonly Observation[])
       ];
     return drifted(observation, facts, acceptDrift);
   });
-  const parts = found.flatMap(({ observation, facts }) => (facts === undefined ? [] : [part(observation, facts, observation.scans[facts.slot]?.id ?? null)]));
+  const parts = found.flatMap(({ observation, facts }) =>
+    facts === undefined ? [] : [part(observation, facts, observation.scans[facts.slot]?.id ?? null)],
+  );
   return { parts, refusals: refusals.length > 0 ? refusals : differing(parts, 'PREVIOUS_DIFFER', HELP) };
 }
 

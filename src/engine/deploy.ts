@@ -53,11 +53,17 @@ export async function rollback(fleet: Fleet, options: RollbackOptions = {}): Pro
   return run(context, { kind: 'rollback', acceptDrift: options.acceptDrift ?? false }, null);
 }
 
-async function withRelease(kind: 'deploy' | 'stage', fleet: Fleet, source: string, options: ReleaseOptions): Promise<Result> {
+async function withRelease(
+  kind: 'deploy' | 'stage',
+  fleet: Fleet,
+  source: string,
+  options: ReleaseOptions,
+): Promise<Result> {
   const context = await prepare(kind, fleet, options);
   const release = await loadRelease(source, { cwd: options.cwd ?? process.cwd(), label: options.label });
   try {
-    for (const what of release.warnings) context.emit({ kind: 'warning', code: 'RELEASE_MODE', what, hint: 'A release has plain modes only' });
+    for (const what of release.warnings)
+      context.emit({ kind: 'warning', code: 'RELEASE_MODE', what, hint: 'A release has plain modes only' });
     return await run(context, { kind, release: release.id, label: release.label, manifest: release.manifest }, release);
   } finally {
     await release.close();
@@ -67,6 +73,14 @@ async function withRelease(kind: 'deploy' | 'stage', fleet: Fleet, source: strin
 async function run(context: Context, aim: Aim, release: Release | null): Promise<Result> {
   const { command, deployment, fleet, hosts, emit } = context;
   const names = hosts.map(host => host.name);
-  emit({ kind: 'run-started', command, deployment, app: fleet.app.name, hosts: names, release: release?.id ?? null, label: release?.label ?? '' });
+  emit({
+    kind: 'run-started',
+    command,
+    deployment,
+    app: fleet.app.name,
+    hosts: names,
+    release: release?.id ?? null,
+    label: release?.label ?? '',
+  });
   return finish(context, await runTransaction({ context, aim, release }));
 }

@@ -26,7 +26,12 @@ export async function gather<T>({ context, phase, persist, ask }: Gathering<T>):
 }
 
 /** The same over sessions that stay open. */
-export function askAll<T>({ context, sessions, phase, ask }: Omit<Gathering<T>, 'persist'> & { readonly sessions: Sessions }): Promise<readonly Answer<T>[]> {
+export function askAll<T>({
+  context,
+  sessions,
+  phase,
+  ask,
+}: Omit<Gathering<T>, 'persist'> & { readonly sessions: Sessions }): Promise<readonly Answer<T>[]> {
   const { hosts, emit } = context;
   return fanOut({
     hosts,

@@ -1,7 +1,7 @@
 /** Carries out one order of the machine on one host. */
 
 import { show } from '../domain/bytes.ts';
-import { FleetflipError, type Failure, type Phase } from '../domain/error.ts';
+import { type Failure, FleetflipError, type Phase } from '../domain/error.ts';
 import type { CommandCheck, Host } from '../domain/fleet.ts';
 import type { HostPart } from '../domain/plan.ts';
 import { diffManifests } from '../domain/release.ts';
@@ -120,8 +120,16 @@ async function verify(part: HostPart, session: HostSession, hands: Stagehands): 
 function unproven(part: HostPart, proof: Extract<Proof, { proven: false }>, hands: Stagehands): Failure {
   const manifest = hands.archives?.manifest;
   const drift = manifest === undefined ? null : describeDrift(diffManifests(manifest, proof.scan.manifest));
-  const detail = drift === null ? '' : `: ${drift.changed} changed, ${drift.missing} missing, ${drift.extra} left over (${drift.paths.slice(0, 5).join(', ')})`;
-  return fail(part.host, 'VERIFY_FAILED', `${part.slot} does not hold the release${detail}`, 'Look at the disk of this host, then deploy again');
+  const detail =
+    drift === null
+      ? ''
+      : `: ${drift.changed} changed, ${drift.missing} missing, ${drift.extra} left over (${drift.paths.slice(0, 5).join(', ')})`;
+  return fail(
+    part.host,
+    'VERIFY_FAILED',
+    `${part.slot} does not hold the release${detail}`,
+    'Look at the disk of this host, then deploy again',
+  );
 }
 
 interface Checking {
@@ -138,13 +146,22 @@ async function runCheck({ check, part, session, hands, signal }: Checking): Prom
   hands.context.emit({ kind: 'check-output', host: part.host, run: check.run, exitCode, output: shown });
   if (exitCode === 0) return;
   const how = exitCode === null ? `was stopped after ${check.within} ms` : `ended with ${exitCode}`;
-  throw new FleetflipError(fail(part.host, 'CHECK_FAILED', `the check '${check.run}' ${how}${shown === '' ? '' : `: ${shown.split('\n').at(-1)}`}`, 'Mend the release, then deploy again'));
+  throw new FleetflipError(
+    fail(
+      part.host,
+      'CHECK_FAILED',
+      `the check '${check.run}' ${how}${shown === '' ? '' : `: ${shown.split('\n').at(-1)}`}`,
+      'Mend the release, then deploy again',
+    ),
+  );
 }
 
 async function arm(session: HostSession, hands: Stagehands): Promise<void> {
   const { context } = hands;
   const { name } = session.host;
-  const moving = [...hands.parts().values()].filter(part => !part.current).sort((one, other) => (one.host < other.host ? -1 : 1));
+  const moving = [...hands.parts().values()]
+    .filter(part => !part.current)
+    .sort((one, other) => (one.host < other.host ? -1 : 1));
   const part = hands.parts().get(name);
   const [decider] = moving;
   if (part === undefined || decider === undefined) throw new Error(`${name} takes no part`);

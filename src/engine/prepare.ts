@@ -8,7 +8,7 @@ import type { Fleet } from '../domain/fleet.ts';
 import { loadAgent } from '../host/index.ts';
 import type { Clock } from '../ports.ts';
 import { createSsh2Connector } from '../transport/index.ts';
-import { chooseHosts, type Context, type RunOptions, stamp } from './context.ts';
+import { type Context, chooseHosts, type RunOptions, stamp } from './context.ts';
 
 export const systemClock: Clock = {
   now: () => performance.timeOrigin + performance.now(),

@@ -16,7 +16,15 @@ import { createSessions, type Sessions } from './sessions.ts';
 export async function recover(fleet: Fleet, options: RunOptions = {}): Promise<Result> {
   const context = await prepare('recover', fleet, options);
   const { deployment, hosts, emit, command } = context;
-  emit({ kind: 'run-started', command, deployment, app: fleet.app.name, hosts: hosts.map(host => host.name), release: null, label: '' });
+  emit({
+    kind: 'run-started',
+    command,
+    deployment,
+    app: fleet.app.name,
+    hosts: hosts.map(host => host.name),
+    release: null,
+    label: '',
+  });
   const sessions = createSessions(context, true);
   try {
     return await settleAll(context, sessions);
@@ -27,10 +35,21 @@ export async function recover(fleet: Fleet, options: RunOptions = {}): Promise<R
 
 async function settleAll(context: Context, sessions: Sessions): Promise<Result> {
   const { deployment, owner, command } = context;
-  const locks = await askAll({ context, sessions, phase: 'lock', ask: session => session.lock({ deployment, owner, command }) });
+  const locks = await askAll({
+    context,
+    sessions,
+    phase: 'lock',
+    ask: session => session.lock({ deployment, owner, command }),
+  });
   const failures = new Map(locks.flatMap(answer => (answer.ok ? [] : [[answer.host.name, answer.failure]])));
   const held = [...failures.values()].some(failure => failure.code === 'LOCKED');
-  if (held) return plainResult(context, { outcome: 'locked', hosts: context.hosts.map(({ name }) => hostResult(name, failures.has(name) ? 'failed' : 'unchanged', failures.get(name))) });
+  if (held)
+    return plainResult(context, {
+      outcome: 'locked',
+      hosts: context.hosts.map(({ name }) =>
+        hostResult(name, failures.has(name) ? 'failed' : 'unchanged', failures.get(name)),
+      ),
+    });
   const answers = await askAll({ context, sessions, phase: 'probe', ask: session => session.probe('none') });
   const observations = new Map(answers.flatMap(answer => (answer.ok ? [[answer.host.name, answer.value]] : [])));
   for (const answer of answers) if (!answer.ok) failures.set(answer.host.name, answer.failure);
@@ -39,14 +58,24 @@ async function settleAll(context: Context, sessions: Sessions): Promise<Result> 
   for (const settlement of settlements) await settleOne({ context, sessions, settlement, settled });
   return plainResult(context, {
     outcome: judge(settlements, settled, failures),
-    hosts: context.hosts.map(({ name }) => settled.get(name) ?? (failures.has(name) ? hostResult(name, 'unknown', failures.get(name)) : hostResult(name, 'unchanged'))),
+    hosts: context.hosts.map(
+      ({ name }) =>
+        settled.get(name) ??
+        (failures.has(name) ? hostResult(name, 'unknown', failures.get(name)) : hostResult(name, 'unchanged')),
+    ),
     errors: settlements.flatMap(describeUnsettled),
   });
 }
 
 /** What each decider's history says of the deployments that are open elsewhere. */
-async function readDecisions(context: Context, sessions: Sessions, observations: ReadonlyMap<string, Observation>): Promise<ReadonlyMap<string, string>> {
-  const deciders = new Set([...observations.values()].flatMap(seen => (seen.deployment === null ? [] : [seen.deployment.decider])));
+async function readDecisions(
+  context: Context,
+  sessions: Sessions,
+  observations: ReadonlyMap<string, Observation>,
+): Promise<ReadonlyMap<string, string>> {
+  const deciders = new Set(
+    [...observations.values()].flatMap(seen => (seen.deployment === null ? [] : [seen.deployment.decider])),
+  );
   const decisions = new Map<string, string>();
   for (const host of context.hosts.filter(one => deciders.has(one.name) && observations.has(one.name))) {
     const runs = await (await sessions.open(host)).history();
@@ -81,8 +110,17 @@ async function settleOne({ context, sessions, settlement, settled }: Settling): 
   }
 }
 
-function judge(settlements: readonly Settlement[], settled: ReadonlyMap<string, HostResult>, failures: ReadonlyMap<string, Failure>): Outcome {
-  const open = settlements.some(({ stuck, unseen, steps }) => stuck !== null || unseen.length > 0 || steps.some(({ host }) => settled.get(host)?.error !== undefined || !settled.has(host)));
+function judge(
+  settlements: readonly Settlement[],
+  settled: ReadonlyMap<string, HostResult>,
+  failures: ReadonlyMap<string, Failure>,
+): Outcome {
+  const open = settlements.some(
+    ({ stuck, unseen, steps }) =>
+      stuck !== null ||
+      unseen.length > 0 ||
+      steps.some(({ host }) => settled.get(host)?.error !== undefined || !settled.has(host)),
+  );
   if (open || failures.size > 0) return 'unknown';
   return settlements.length === 0 ? 'current' : 'settled';
 }
@@ -90,5 +128,13 @@ function judge(settlements: readonly Settlement[], settled: ReadonlyMap<string, 
 function describeUnsettled({ deployment, stuck, unseen }: Settlement): readonly Failure[] {
   if (stuck === null && unseen.length === 0) return [];
   const what = stuck ?? `deployment ${deployment} also took place on ${unseen.join(', ')}, which could not be read`;
-  return [{ kind: 'unknown', code: 'UNSETTLED', phase: 'decide', what, hint: 'Bring the host back, then run fleetflip recover again with an inventory that names it' }];
+  return [
+    {
+      kind: 'unknown',
+      code: 'UNSETTLED',
+      phase: 'decide',
+      what,
+      hint: 'Bring the host back, then run fleetflip recover again with an inventory that names it',
+    },
+  ];
 }

@@ -5,7 +5,7 @@ import { type Failure, toFailure } from '../domain/error.ts';
 import type { Result } from '../domain/event.ts';
 import type { Host } from '../domain/fleet.ts';
 import { type Aim, type HostPart, makePlan } from '../domain/plan.ts';
-import { start, next } from '../domain/transaction/machine.ts';
+import { next, start } from '../domain/transaction/machine.ts';
 import { makeResult } from '../domain/transaction/result.ts';
 import type { Input, Order, Planner, Settings, State, Step } from '../domain/transaction/state.ts';
 import type { Release } from '../release/index.ts';
@@ -38,7 +38,14 @@ export async function runTransaction({ context, aim, release }: Run): Promise<Om
       parts: () => partsOf(current()),
     }));
     const { command, deployment, partial } = context;
-    return makeResult(state, { command, deployment, release: release?.id ?? null, label: release?.label ?? '', bytesSent, partial });
+    return makeResult(state, {
+      command,
+      deployment,
+      release: release?.id ?? null,
+      label: release?.label ?? '',
+      bytesSent,
+      partial,
+    });
   } finally {
     await archives?.close();
     await sessions.close();

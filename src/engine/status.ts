@@ -2,7 +2,7 @@
 
 import type { Result } from '../domain/event.ts';
 import type { Fleet } from '../domain/fleet.ts';
-import { makePlan, type HostPart } from '../domain/plan.ts';
+import { type HostPart, makePlan } from '../domain/plan.ts';
 import { idleSlots, isSettled, liveSlot, type Observation } from '../domain/slot.ts';
 import type { HistoryReport, HostPlan, HostStatus, PlanReport, StatusReport } from '../domain/status.ts';
 import { loadRelease } from '../release/index.ts';
@@ -16,9 +16,16 @@ import { hostResult, plainResult } from './result.ts';
 /** What is live and idle on every host. A host that cannot be reached is in the report, never thrown. */
 export async function status(fleet: Fleet, options: RunOptions = {}): Promise<StatusReport> {
   const context = await prepare('status', fleet, options);
-  const answers = await gather({ context, phase: 'probe', persist: false, ask: session => session.probe('live', context.signal) });
+  const answers = await gather({
+    context,
+    phase: 'probe',
+    persist: false,
+    ask: session => session.probe('live', context.signal),
+  });
   const hosts = answers.map(describeHost);
-  const live = hosts.filter(host => host.reachable).map(host => host.live?.release ?? `slot ${host.live?.slot ?? null}`);
+  const live = hosts
+    .filter(host => host.reachable)
+    .map(host => host.live?.release ?? `slot ${host.live?.slot ?? null}`);
   return {
     v: 1,
     kind: 'status',
@@ -36,11 +43,19 @@ export async function plan(fleet: Fleet, source: string, options: ReleaseOptions
   const context = await prepare('plan', fleet, options);
   const release = await loadRelease(source, { cwd: options.cwd ?? process.cwd(), label: options.label });
   try {
-    const answers = await gather({ context, phase: 'probe', persist: false, ask: session => session.probe('all', context.signal) });
+    const answers = await gather({
+      context,
+      phase: 'probe',
+      persist: false,
+      ask: session => session.probe('all', context.signal),
+    });
     const observations = new Map(answers.flatMap(answer => (answer.ok ? [[answer.host.name, answer.value]] : [])));
     const { id, label, manifest } = release;
     const now = Math.floor(context.clock.now() / 1000);
-    const planned = makePlan({ kind: 'deploy', release: id, label, manifest }, { hosts: context.hosts, observations, now });
+    const planned = makePlan(
+      { kind: 'deploy', release: id, label, manifest },
+      { hosts: context.hosts, observations, now },
+    );
     const parts = planned.ok ? planned.plan.parts : [];
     const unreachable = answers.flatMap(answer => (answer.ok ? [] : [answer.failure]));
     const refusals = [...unreachable, ...(planned.ok ? [] : planned.refusals)];
@@ -67,14 +82,29 @@ export async function history(fleet: Fleet, options: RunOptions = {}): Promise<H
 export async function check(fleet: Fleet, options: RunOptions = {}): Promise<Result> {
   const context = await prepare('check', fleet, options);
   const { deployment, hosts, emit } = context;
-  emit({ kind: 'run-started', command: 'check', deployment, app: fleet.app.name, hosts: hosts.map(host => host.name), release: null, label: '' });
+  emit({
+    kind: 'run-started',
+    command: 'check',
+    deployment,
+    app: fleet.app.name,
+    hosts: hosts.map(host => host.name),
+    release: null,
+    label: '',
+  });
   const answers = await gather({ context, phase: 'probe', persist: false, ask: session => session.tryNeeds() });
   const results = answers.map(answer => {
     const { name } = answer.host;
     if (!answer.ok) return hostResult(name, 'failed', answer.failure);
     if (answer.value.length === 0) return hostResult(name, 'unchanged');
     const hint = 'Mend this on the host, then check again';
-    return hostResult(name, 'failed', { kind: 'refused', code: 'NOT_READY', phase: 'probe', host: name, what: answer.value.join('; '), hint });
+    return hostResult(name, 'failed', {
+      kind: 'refused',
+      code: 'NOT_READY',
+      phase: 'probe',
+      host: name,
+      what: answer.value.join('; '),
+      hint,
+    });
   });
   const good = results.every(result => result.error === undefined);
   return plainResult(context, { outcome: good ? 'done' : 'unchanged', hosts: results });
@@ -82,14 +112,23 @@ export async function check(fleet: Fleet, options: RunOptions = {}): Promise<Res
 
 function describeHost(answer: Answer<Observation>): HostStatus {
   const { name } = answer.host;
-  if (!answer.ok) return { name, reachable: false, live: null, idle: [], lock: null, deployment: null, error: answer.failure };
+  if (!answer.ok)
+    return { name, reachable: false, live: null, idle: [], lock: null, deployment: null, error: answer.failure };
   const seen = answer.value;
   const live = liveSlot(seen);
   const run = seen.deployment;
   return {
     name,
     reachable: true,
-    live: live === null ? null : { slot: live.slot, release: live.found ? null : live.release, label: live.label, drift: seen.drifts[live.slot] ?? null },
+    live:
+      live === null
+        ? null
+        : {
+            slot: live.slot,
+            release: live.found ? null : live.release,
+            label: live.label,
+            drift: seen.drifts[live.slot] ?? null,
+          },
     idle: idleSlots(seen).map(({ slot, release, label, state, role }) => ({ slot, release, label, state, role })),
     lock: seen.lock?.alive ? seen.lock : null,
     deployment: isSettled(seen) || run === null ? null : { id: run.deployment, state: run.state },

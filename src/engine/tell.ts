@@ -12,11 +12,13 @@ export function createTeller(context: Context): (before: State | null, after: St
 
   function changePhase(before: State | null, after: State): void {
     const now = clock.now();
-    if (before !== null && before.phase !== 'ended') emit({ kind: 'phase-ended', phase: before.phase, took: now - phaseBegan, failed });
+    if (before !== null && before.phase !== 'ended')
+      emit({ kind: 'phase-ended', phase: before.phase, took: now - phaseBegan, failed });
     phaseBegan = now;
     failed = 0;
     if (before?.phase === 'probe' && after.phase !== 'probe') tellPlan(after);
-    if (before?.phase === 'verify') emit({ kind: 'barrier', yes: movers(after).filter(host => host.voted).length, of: movers(after).length });
+    if (before?.phase === 'verify')
+      emit({ kind: 'barrier', yes: movers(after).filter(host => host.voted).length, of: movers(after).length });
     if (after.phase !== 'ended') emit({ kind: 'phase-started', phase: after.phase, hosts: after.waiting });
   }
 
@@ -29,10 +31,28 @@ export function createTeller(context: Context): (before: State | null, after: St
   function tellPart({ name, part }: HostState): void {
     if (part === null) return;
     const { slot, overwrites, transfer, extras } = part;
-    const counts = { send: transfer?.send.length ?? 0, copy: transfer?.copy.length ?? 0, remove: transfer?.remove.length ?? 0 };
-    emit({ kind: 'host-planned', host: name, slot, overwrites, sendSize: transfer?.sendSize ?? 0, copySize: transfer?.copySize ?? 0, ...counts });
+    const counts = {
+      send: transfer?.send.length ?? 0,
+      copy: transfer?.copy.length ?? 0,
+      remove: transfer?.remove.length ?? 0,
+    };
+    emit({
+      kind: 'host-planned',
+      host: name,
+      slot,
+      overwrites,
+      sendSize: transfer?.sendSize ?? 0,
+      copySize: transfer?.copySize ?? 0,
+      ...counts,
+    });
     if (extras > 0)
-      emit({ kind: 'warning', host: name, code: 'EXTRA_FILES', what: `${slot} holds ${extras} files that are not of the release`, hint: 'They stay where they are' });
+      emit({
+        kind: 'warning',
+        host: name,
+        code: 'EXTRA_FILES',
+        what: `${slot} holds ${extras} files that are not of the release`,
+        hint: 'They stay where they are',
+      });
   }
 
   function tellAnswer(state: State, input: Exclude<Input, { kind: 'abort' }>, phase: Phase): void {

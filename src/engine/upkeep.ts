@@ -26,11 +26,21 @@ export async function unlock(fleet: Fleet, options: UnlockOptions): Promise<Resu
   const sessions = createSessions(context, true);
   try {
     const seen = await askAll({ context, sessions, phase: 'probe', ask: session => session.probe('none') });
-    const holders = seen.flatMap(answer => (answer.ok && answer.value.lock?.alive ? [{ host: answer.host.name, ...answer.value.lock }] : []));
+    const holders = seen.flatMap(answer =>
+      answer.ok && answer.value.lock?.alive ? [{ host: answer.host.name, ...answer.value.lock }] : [],
+    );
     if (holders.length > 0 && !(await options.confirm(holders))) return declined(context);
     const locked = new Set(holders.map(holder => holder.host));
-    const freed = await askAll({ context, sessions, phase: 'unlock', ask: async (session, host) => (locked.has(host.name) ? session.breakLock() : null) });
-    return conclude(context, freed.flatMap(answer => (answer.ok ? [] : [answer.failure])));
+    const freed = await askAll({
+      context,
+      sessions,
+      phase: 'unlock',
+      ask: async (session, host) => (locked.has(host.name) ? session.breakLock() : null),
+    });
+    return conclude(
+      context,
+      freed.flatMap(answer => (answer.ok ? [] : [answer.failure])),
+    );
   } finally {
     await sessions.close();
   }
@@ -72,11 +82,16 @@ async function adoptAll(context: Context, allowGap: boolean): Promise<readonly F
 }
 
 function declined(context: Context): Result {
-  return plainResult(context, { outcome: 'unchanged', hosts: context.hosts.map(host => hostResult(host.name, 'unchanged')) });
+  return plainResult(context, {
+    outcome: 'unchanged',
+    hosts: context.hosts.map(host => hostResult(host.name, 'unchanged')),
+  });
 }
 
 function conclude(context: Context, failures: readonly Failure[]): Result {
   const byHost = new Map(failures.map(failure => [failure.host, failure]));
-  const hosts = context.hosts.map(({ name }) => hostResult(name, byHost.has(name) ? 'failed' : 'unchanged', byHost.get(name)));
+  const hosts = context.hosts.map(({ name }) =>
+    hostResult(name, byHost.has(name) ? 'failed' : 'unchanged', byHost.get(name)),
+  );
   return plainResult(context, { outcome: failures.length === 0 ? 'done' : 'unchanged', hosts });
 }

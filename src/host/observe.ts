@@ -1,6 +1,15 @@
 /** The lines of a probe to an observation, strictly: an answer that cannot be read is no answer. */
 
-import type { DeploymentRecord, DeploymentState, LiveName, LockHolder, Observation, SlotFacts, SlotRole, SlotState } from '../domain/slot.ts';
+import type {
+  DeploymentRecord,
+  DeploymentState,
+  LiveName,
+  LockHolder,
+  Observation,
+  SlotFacts,
+  SlotRole,
+  SlotState,
+} from '../domain/slot.ts';
 import type { Reply } from './wire.ts';
 
 /** A scan as the agent announces it, before its manifest is fetched. */
@@ -94,7 +103,17 @@ function readDeployment(words: readonly string[] | undefined, reply: Reply): Dep
   const known = RUNS.find(one => one === state);
   if (known === undefined) throw new Error(`a deployment is ${state}`);
   const participants = reply.lines.filter(line => line.key === 'participant').map(line => line.words[0] ?? '');
-  return { deployment, state: known, participants, decider, from: from === '' ? null : from, to, release, label, at: number(at) };
+  return {
+    deployment,
+    state: known,
+    participants,
+    decider,
+    from: from === '' ? null : from,
+    to,
+    release,
+    label,
+    at: number(at),
+  };
 }
 
 function number(text: string | undefined): number {

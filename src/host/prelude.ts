@@ -32,7 +32,8 @@ function script({ app, agent, nonce, verb, words, persist }: Start): string {
   const file = quote(`${record}/agent-${agent.digest}.sh`);
   const args = [verb, app.root, app.name, ...words].map(quote).join(' ');
   const length = agent.bytes.length;
-  const refuse = (code: string, test: string): string => `${test} || { echo 'fleetflip ${nonce} refused ${code}'; exit 1; }`;
+  const refuse = (code: string, test: string): string =>
+    `${test} || { echo 'fleetflip ${nonce} refused ${code}'; exit 1; }`;
   const bring = persist
     ? [
         refuse('NO_ROOT', `[ -d ${quote(app.root)} ]`),

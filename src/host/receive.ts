@@ -32,16 +32,23 @@ interface Payload extends Upload {
 }
 
 async function send({ start, request, signal, kind, payload }: Payload): Promise<void> {
-  const { channel, reader, complaints } = await startAgent(start, 'receive', [request.slot, kind, request.from ?? request.slot]);
+  const { channel, reader, complaints } = await startAgent(start, 'receive', [
+    request.slot,
+    kind,
+    request.from ?? request.slot,
+  ]);
   const stop = (): void => channel.destroy();
   signal?.addEventListener('abort', stop, { once: true });
   try {
-    const counted = (chunks: AsyncIterable<string | Buffer>): AsyncIterable<string | Buffer> => count(chunks, request.onSent);
+    const counted = (chunks: AsyncIterable<string | Buffer>): AsyncIterable<string | Buffer> =>
+      count(chunks, request.onSent);
     const sent = pipeline(payload, counted, channel.stdin as Writable, signal === undefined ? {} : { signal }).then(
       () => null,
       (thrown: unknown) => (thrown instanceof Error ? thrown.message : String(thrown)),
     );
     const verdict = await reader.line();
+    // The channel does not end before its output is read to the end.
+    while ((await reader.line()) !== null);
     const problem = await Promise.race([sent, channel.exit.then(() => null)]);
     const exit = await channel.exit;
     if (verdict === 'done' && problem === null && exit.code === 0) return;
@@ -59,7 +66,10 @@ async function send({ start, request, signal, kind, payload }: Payload): Promise
   }
 }
 
-async function* count(chunks: AsyncIterable<string | Buffer>, onSent: (bytes: number) => void): AsyncIterable<string | Buffer> {
+async function* count(
+  chunks: AsyncIterable<string | Buffer>,
+  onSent: (bytes: number) => void,
+): AsyncIterable<string | Buffer> {
   for await (const chunk of chunks) {
     onSent(chunk.length);
     yield chunk;

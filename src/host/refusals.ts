@@ -29,7 +29,10 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   REVERTED: { what: null, hint: RECOVER },
   CONFIRMED: { what: null, hint: RECOVER },
   NO_ROOT: { what: 'the root directory does not exist', hint: 'Create it, or correct app.root' },
-  NOT_WRITABLE: { what: 'the login may not write to the root directory', hint: 'Give the login write permission to it' },
+  NOT_WRITABLE: {
+    what: 'the login may not write to the root directory',
+    hint: 'Give the login write permission to it',
+  },
 };
 
 /** @param text the agent's own words, already safe to show */

@@ -2,9 +2,9 @@
 
 import { createHash } from 'node:crypto';
 import { type ByteString, fromBytes, fromText, show } from '../domain/bytes.ts';
-import { FleetflipError, type Failure, type Phase } from '../domain/error.ts';
-import { type Manifest, decodeManifest, diffManifests } from '../domain/release.ts';
-import { describeDrift, type Drift, type Observation, type SlotFacts, type SlotScan } from '../domain/slot.ts';
+import { type Failure, FleetflipError, type Phase } from '../domain/error.ts';
+import { decodeManifest, diffManifests, type Manifest } from '../domain/release.ts';
+import { type Drift, describeDrift, type Observation, type SlotFacts, type SlotScan } from '../domain/slot.ts';
 import type { Clock, HistoryLine, HostSession } from '../ports.ts';
 import { readFacts, readScanHeads, type ScanHead } from './observe.ts';
 import { upload } from './receive.ts';
@@ -45,7 +45,13 @@ export async function openSession(options: SessionOptions): Promise<HostSession>
       usable = false;
       started.channel.destroy();
       if (signal?.aborted) throw stopped(phase, signal);
-      throw talkFailure({ kind: 'unknown', code: 'AGENT_NONSENSE', host, phase, what: `the host's answer cannot be read: ${message(thrown)}` });
+      throw talkFailure({
+        kind: 'unknown',
+        code: 'AGENT_NONSENSE',
+        host,
+        phase,
+        what: `the host's answer cannot be read: ${message(thrown)}`,
+      });
     });
     if (reply === null) {
       usable = false;
@@ -57,7 +63,13 @@ export async function openSession(options: SessionOptions): Promise<HostSession>
 
   function lost(phase: Phase, what: string): FleetflipError {
     const said = started.complaints().trim();
-    return talkFailure({ kind: 'lost', code: 'CONNECTION_LOST', host, phase, what: said === '' ? what : `${what}; it said: ${said}` });
+    return talkFailure({
+      kind: 'lost',
+      code: 'CONNECTION_LOST',
+      host,
+      phase,
+      what: said === '' ? what : `${what}; it said: ${said}`,
+    });
   }
 
   function stopped(phase: Phase, signal: AbortSignal): FleetflipError {
@@ -85,7 +97,10 @@ export async function openSession(options: SessionOptions): Promise<HostSession>
 
   function decodeScan(head: ScanHead, reply: Reply): SlotScan {
     const manifest = reply.blobs.get('manifest') ?? new Uint8Array();
-    const times = fromBytes(reply.blobs.get('times') ?? new Uint8Array()).split('\n').slice(0, -1).map(Number);
+    const times = fromBytes(reply.blobs.get('times') ?? new Uint8Array())
+      .split('\n')
+      .slice(0, -1)
+      .map(Number);
     if (`sha256:${digest(manifest)}` !== head.id) throw nonsense('a manifest does not have its id');
     return { id: head.id, manifest: decode(manifest), times };
   }
@@ -166,11 +181,18 @@ export async function openSession(options: SessionOptions): Promise<HostSession>
       const reply = await ask('verify', 'run', [slot, seconds, fromText(check.run)], signal);
       const code = reply.lines.find(line => line.key === 'exit')?.words[0];
       if (code === undefined) throw nonsense('a check without an exit status');
-      return { exitCode: code === '' ? null : Number(code), output: fromBytes(reply.blobs.get('output') ?? new Uint8Array()) };
+      return {
+        exitCode: code === '' ? null : Number(code),
+        output: fromBytes(reply.blobs.get('output') ?? new Uint8Array()),
+      };
     },
     async arm(request) {
       const { slot, release, label, deployment, command, owner, decider, participants } = request;
-      await ask('arm', 'arm', [slot, release, fromText(label), deployment, command, fromText(owner), decider, ...participants].map(String));
+      await ask(
+        'arm',
+        'arm',
+        [slot, release, fromText(label), deployment, command, fromText(owner), decider, ...participants].map(String),
+      );
     },
     async flip(deployment) {
       const reply = await ask('flip', 'flip', [deployment]);
@@ -224,7 +246,16 @@ function describeHolder([deployment = '', owner = '', command = '', since = '']:
   return `locked by ${owner}, who runs ${command} (deployment ${deployment}) since ${at}`;
 }
 
-function readHistory([at = '', deployment = '', command = '', owner = '', outcome = '', slot = '', release = '', label = '']: readonly string[]): HistoryLine {
+function readHistory([
+  at = '',
+  deployment = '',
+  command = '',
+  owner = '',
+  outcome = '',
+  slot = '',
+  release = '',
+  label = '',
+]: readonly string[]): HistoryLine {
   return { at: Number(at), deployment, command, owner, outcome, slot: slot || null, release: release || null, label };
 }
 

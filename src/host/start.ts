@@ -1,7 +1,7 @@
 /** Starts the agent on a channel: prelude, agent if it is needed, and everything up to the line `ready`. */
 
 import { fromBytes, show } from '../domain/bytes.ts';
-import { FleetflipError, type Failure, type Phase } from '../domain/error.ts';
+import { type Failure, FleetflipError, type Phase } from '../domain/error.ts';
 import type { Host } from '../domain/fleet.ts';
 import type { Channel, Connection } from '../ports.ts';
 import { type AgentSource, writePrelude } from './prelude.ts';
@@ -27,7 +27,11 @@ export interface Started {
 const NOISE_LIMIT = 1 << 20;
 
 /** @throws FleetflipError when the agent did not start; nothing but the prelude was sent before its first answer. */
-export async function startAgent(start: AgentStart, verb: 'serve' | 'receive', words: readonly string[]): Promise<Started> {
+export async function startAgent(
+  start: AgentStart,
+  verb: 'serve' | 'receive',
+  words: readonly string[],
+): Promise<Started> {
   const { connection, host, agent, persist, random } = start;
   const nonce = random();
   const { command, input } = writePrelude({ app: host.app, agent, nonce, verb, words, persist });
@@ -63,7 +67,8 @@ async function awaitReady({ reader, channel, host, nonce, agent, complaints }: A
     const words = marker < 0 ? [] : line.slice(marker).split(' ').slice(2);
     if (words[0] === 'ready') return;
     if (words[0] === 'need') channel.stdin.write(Buffer.from(agent.bytes));
-    if (words[0] === 'refused') throw new FleetflipError(explainRefusal({ code: words[1] ?? '', text: '', host: host.name, phase: 'connect' }));
+    if (words[0] === 'refused')
+      throw new FleetflipError(explainRefusal({ code: words[1] ?? '', text: '', host: host.name, phase: 'connect' }));
     if (words.length === 0) noise = `${noise}${show(line)}\n`.slice(0, 2000);
   }
 }
@@ -73,7 +78,12 @@ async function readNoisyLine(reader: ByteReader, host: Host): Promise<string | n
     return await reader.line(NOISE_LIMIT);
   } catch {
     throw new FleetflipError(
-      startFailure(host, 'LOGIN_NOISE', 'the login prints without end', 'Let the login files print nothing when there is no terminal'),
+      startFailure(
+        host,
+        'LOGIN_NOISE',
+        'the login prints without end',
+        'Let the login files print nothing when there is no terminal',
+      ),
     );
   }
 }
@@ -81,7 +91,12 @@ async function readNoisyLine(reader: ByteReader, host: Host): Promise<string | n
 function notStarted(host: Host, printed: string): FleetflipError {
   const said = printed.trim() === '' ? 'and printed nothing' : `and printed: ${printed.trim().slice(0, 500)}`;
   return new FleetflipError(
-    startFailure(host, 'AGENT_NOT_STARTED', `the login ran no POSIX shell for us ${said}`, 'The account must be allowed to run commands (no command=, no SFTP-only account)'),
+    startFailure(
+      host,
+      'AGENT_NOT_STARTED',
+      `the login ran no POSIX shell for us ${said}`,
+      'The account must be allowed to run commands (no command=, no SFTP-only account)',
+    ),
   );
 }
 
@@ -100,7 +115,20 @@ function collect(stream: NodeJS.ReadableStream): () => string {
 }
 
 /** A failure of the talk itself: nothing is known of what the host did. */
-export function talkFailure(talk: { kind: Failure['kind']; code: string; host: Host; phase: Phase; what: string }): FleetflipError {
+export function talkFailure(talk: {
+  kind: Failure['kind'];
+  code: string;
+  host: Host;
+  phase: Phase;
+  what: string;
+}): FleetflipError {
   const { kind, code, host, phase, what } = talk;
-  return new FleetflipError({ kind, code, phase, host: host.name, what, hint: 'See what the host serves with fleetflip status' });
+  return new FleetflipError({
+    kind,
+    code,
+    phase,
+    host: host.name,
+    what,
+    hint: 'See what the host serves with fleetflip status',
+  });
 }

@@ -75,7 +75,8 @@ export async function readReply(reader: ByteReader, id: number): Promise<Reply |
     const [number, kind, ...rest] = text.split(' ');
     if (number !== String(id)) throw new Error(`not an answer to request ${id}: ${text.slice(0, 200)}`);
     if (kind === 'ok' && rest.length === 0) return { lines, blobs, no: null };
-    if (kind === 'no' && rest.length === 2) return { lines, blobs, no: { code: rest[0] ?? '', text: decodeWord(rest[1] ?? '') } };
+    if (kind === 'no' && rest.length === 2)
+      return { lines, blobs, no: { code: rest[0] ?? '', text: decodeWord(rest[1] ?? '') } };
     if (kind === '+' && rest[0] !== undefined) lines.push({ key: rest[0], words: rest.slice(1).map(decodeWord) });
     else if (kind === 'blob' && rest.length === 2) {
       const blob = await readBlob(reader, rest[1] ?? '');

@@ -13,7 +13,8 @@ export function encodeWord(value: ByteString): string {
 /** @throws Error when the text is not exactly one word. */
 export function decodeWord(word: string): ByteString {
   if (word === '~') return '';
-  if (!/^(?:[A-Za-z0-9._:/@+=,-]|\\0[0-3][0-7]{2})+$/.test(word)) throw new Error(`not a word: ${JSON.stringify(word)}`);
+  if (!/^(?:[A-Za-z0-9._:/@+=,-]|\\0[0-3][0-7]{2})+$/.test(word))
+    throw new Error(`not a word: ${JSON.stringify(word)}`);
   return word.replace(/\\0([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
 }
 

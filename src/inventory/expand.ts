@@ -7,7 +7,10 @@ export interface Surroundings {
 }
 
 /** A copy with every variable replaced, except in hooks and checks, which are shell text of the hosts. */
-export function expandVariables(value: unknown, { env }: Surroundings): { readonly value: unknown; readonly problems: readonly Problem[] } {
+export function expandVariables(
+  value: unknown,
+  { env }: Surroundings,
+): { readonly value: unknown; readonly problems: readonly Problem[] } {
   const problems: Problem[] = [];
 
   function walk(node: unknown, path: KeyPath): unknown {
@@ -21,7 +24,12 @@ export function expandVariables(value: unknown, { env }: Surroundings): { readon
   function lookUp(name: string, path: KeyPath): string {
     const found = env[name];
     if (found !== undefined) return found;
-    problems.push({ code: 'INVENTORY_ENV', path, what: `the environment variable ${name} is not set`, hint: `Set ${name}, or write the value` });
+    problems.push({
+      code: 'INVENTORY_ENV',
+      path,
+      what: `the environment variable ${name} is not set`,
+      hint: `Set ${name}, or write the value`,
+    });
     return '';
   }
 

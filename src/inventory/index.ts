@@ -48,13 +48,22 @@ async function readText(file: string): Promise<string> {
   } catch (thrown) {
     const what = `the inventory ${file} cannot be read: ${thrown instanceof Error ? thrown.message : String(thrown)}`;
     throw new FleetflipError(
-      { kind: 'refused', code: 'INVENTORY_NOT_FOUND', phase: 'prepare', what, hint: 'Name it with --inventory, or write one with fleetflip init' },
+      {
+        kind: 'refused',
+        code: 'INVENTORY_NOT_FOUND',
+        phase: 'prepare',
+        what,
+        hint: 'Name it with --inventory, or write one with fleetflip init',
+      },
       { cause: thrown },
     );
   }
 }
 
-function syntaxFailure(source: Source, error: { message: string; linePos?: [{ line: number; col: number }, ...unknown[]] | undefined }) {
+function syntaxFailure(
+  source: Source,
+  error: { message: string; linePos?: [{ line: number; col: number }, ...unknown[]] | undefined },
+) {
   const { line, col } = error.linePos?.[0] ?? { line: 1, col: 1 };
   const what = `${source.file}:${line}:${col}: ${error.message.split('\n')[0]?.replace(/ at line \d+.*$/, '')}`;
   return { kind: 'refused', code: 'INVENTORY_SYNTAX', phase: 'prepare', what, hint: 'Correct the YAML' } as const;

@@ -39,17 +39,28 @@ export function explainIssue(issue: z.core.$ZodIssue): readonly Problem[] {
 }
 
 function explainUnion(issue: z.core.$ZodIssueInvalidUnion, path: KeyPath): readonly Problem[] {
-  const branches = issue.errors.filter(branch => !branch.some(one => one.code === 'invalid_type' && one.path.length === 0));
+  const branches = issue.errors.filter(
+    branch => !branch.some(one => one.code === 'invalid_type' && one.path.length === 0),
+  );
   const [first] = branches;
-  if (first === undefined) return [{ code: 'INVENTORY_TYPE', path, what: 'has the wrong type', hint: 'See inventory.example.yaml' }];
+  if (first === undefined)
+    return [{ code: 'INVENTORY_TYPE', path, what: 'has the wrong type', hint: 'See inventory.example.yaml' }];
   return first.flatMap(inner => explainIssue({ ...inner, path: [...path, ...inner.path] }));
 }
 
 function unknownKey(path: KeyPath): Problem {
   const dotted = path.filter(step => typeof step === 'string').join('.');
   if (LATER_KEYS.includes(dotted))
-    return { code: 'INVENTORY_LATER_KEY', path, what: 'this version of fleetflip does not act on this key', hint: 'Leave it out, or update fleetflip' };
-  const place = path.slice(0, -1).filter(step => typeof step === 'string').join('.');
+    return {
+      code: 'INVENTORY_LATER_KEY',
+      path,
+      what: 'this version of fleetflip does not act on this key',
+      hint: 'Leave it out, or update fleetflip',
+    };
+  const place = path
+    .slice(0, -1)
+    .filter(step => typeof step === 'string')
+    .join('.');
   const near = nearest(String(path.at(-1)), KNOWN_KEYS[place] ?? []);
   const hint = near === null ? `Known here: ${(KNOWN_KEYS[place] ?? []).join(', ')}` : `Did you mean \`${near}\`?`;
   return { code: 'INVENTORY_UNKNOWN_KEY', path, what: 'unknown key', hint };

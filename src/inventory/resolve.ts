@@ -12,7 +12,10 @@ export interface Place {
   readonly home: string;
 }
 
-export function resolveFleet(data: InventoryFile, place: Place): { readonly fleet: Fleet; readonly problems: readonly Problem[] } {
+export function resolveFleet(
+  data: InventoryFile,
+  place: Place,
+): { readonly fleet: Fleet; readonly problems: readonly Problem[] } {
   const { name, root, slots } = data.app;
   const app: App = { name, root: trimRoot(root), slots: slots ?? [`${name}_l`, `${name}_r`] };
   const problems: Problem[] = [...checkSlots(app, ['app', 'slots'])];
@@ -23,8 +26,21 @@ export function resolveFleet(data: InventoryFile, place: Place): { readonly flee
   });
   problems.push(...findDuplicates(hosts));
   const { parallel = 32, stageWithin = '15m', confirmWithin = '60s', maxSkew = '100ms' } = data.strategy ?? {};
-  const strategy = { parallel, stageWithin: milliseconds(stageWithin), confirmWithin: milliseconds(confirmWithin), maxSkew: milliseconds(maxSkew) };
-  return { fleet: { app, hosts: hosts.map(({ host }) => host), strategy, checks: { idle: (data.checks?.idle ?? []).map(readCheck) } }, problems };
+  const strategy = {
+    parallel,
+    stageWithin: milliseconds(stageWithin),
+    confirmWithin: milliseconds(confirmWithin),
+    maxSkew: milliseconds(maxSkew),
+  };
+  return {
+    fleet: {
+      app,
+      hosts: hosts.map(({ host }) => host),
+      strategy,
+      checks: { idle: (data.checks?.idle ?? []).map(readCheck) },
+    },
+    problems,
+  };
 }
 
 interface Item {
@@ -44,14 +60,24 @@ function resolveHosts({ item, at, app, data, place }: Item): { hosts: readonly H
     const addresses = own.address === undefined ? names : expandRange(own.address);
     const bad = names.find(name => !/^[^\s\p{C}!,*?[\]]+$/u.test(name) || name.startsWith('-'));
     if (bad !== undefined) throw new Error(`${JSON.stringify(bad)} is no host name`);
-    if (addresses.length !== 1 && addresses.length !== names.length) throw new Error('name and address are ranges of different lengths');
+    if (addresses.length !== 1 && addresses.length !== names.length)
+      throw new Error('name and address are ranges of different lengths');
     const ssh = resolveSsh({ ...data.ssh, ...dropUndefined(own) }, place);
     const tags = own.tags ?? [];
-    const hosts = names.map((name, index) => ({ name, address: addresses[index] ?? addresses[0] ?? name, tags, app: hostApp, ssh }));
+    const hosts = names.map((name, index) => ({
+      name,
+      address: addresses[index] ?? addresses[0] ?? name,
+      tags,
+      app: hostApp,
+      ssh,
+    }));
     return { hosts, problems };
   } catch (thrown) {
     const what = thrown instanceof Error ? thrown.message : String(thrown);
-    return { hosts: [], problems: [...problems, { code: 'INVENTORY_VALUE', path: ['hosts', at], what, hint: 'Correct the host' }] };
+    return {
+      hosts: [],
+      problems: [...problems, { code: 'INVENTORY_VALUE', path: ['hosts', at], what, hint: 'Correct the host' }],
+    };
   }
 }
 
@@ -77,13 +103,26 @@ function readJump(text: string): JumpHost {
 }
 
 function readCheck(check: string | { run: string; within?: string | undefined }): CommandCheck {
-  return typeof check === 'string' ? { run: check, within: 60_000 } : { run: check.run, within: milliseconds(check.within ?? '60s') };
+  return typeof check === 'string'
+    ? { run: check, within: 60_000 }
+    : { run: check.run, within: milliseconds(check.within ?? '60s') };
 }
 
 function checkSlots({ name, slots }: App, path: readonly (string | number)[]): readonly Problem[] {
   const twice = slots.find((slot, at) => slots.indexOf(slot) !== at);
-  if (twice !== undefined) return [{ code: 'INVENTORY_VALUE', path, what: `${twice} is named twice`, hint: 'Give each slot a name of its own' }];
-  if (slots.includes(name)) return [{ code: 'INVENTORY_VALUE', path, what: `${name} is the live link`, hint: 'A slot needs another name than app.name' }];
+  if (twice !== undefined)
+    return [
+      { code: 'INVENTORY_VALUE', path, what: `${twice} is named twice`, hint: 'Give each slot a name of its own' },
+    ];
+  if (slots.includes(name))
+    return [
+      {
+        code: 'INVENTORY_VALUE',
+        path,
+        what: `${name} is the live link`,
+        hint: 'A slot needs another name than app.name',
+      },
+    ];
   return [];
 }
 
@@ -96,7 +135,10 @@ function findDuplicates(hosts: readonly { host: Host; at: number }[]): readonly 
     names.add(host.name);
     roots.set(root, host.name);
     if (same === undefined) return [];
-    const what = same === host.name ? `the host ${same} stands here twice` : `${host.name} and ${same} share one root on one server`;
+    const what =
+      same === host.name
+        ? `the host ${same} stands here twice`
+        : `${host.name} and ${same} share one root on one server`;
     return [{ code: 'INVENTORY_DUPLICATE_HOST', path: ['hosts', at], what, hint: 'Name each server once' }];
   });
 }

@@ -7,12 +7,12 @@ const partText = 'must be one part of a path: letters, digits and . _ + @ = , - 
 
 const part = z.string().regex(PART, partText);
 const absolute = z.string().regex(/^\/[^\0\n]*$/, 'must be an absolute path');
-const duration = z
-  .string()
-  .regex(/^\d+(ms|s|m|h)$/, 'must be a time such as 100ms, 60s, 15m or 2h');
+const duration = z.string().regex(/^\d+(ms|s|m|h)$/, 'must be a time such as 100ms, 60s, 15m or 2h');
 const port = z.int().min(1).max(65535);
 const identity = z.union([z.string(), z.array(z.string())]);
-const jump = z.array(z.string().regex(/^([^@\s]+@)?(\[[0-9A-Fa-f:.%]+\]|[^@:\s[\]]+)(:\d{1,5})?$/, 'must be [USER@]ADDRESS[:PORT]'));
+const jump = z.array(
+  z.string().regex(/^([^@\s]+@)?(\[[0-9A-Fa-f:.%]+\]|[^@:\s[\]]+)(:\d{1,5})?$/, 'must be [USER@]ADDRESS[:PORT]'),
+);
 const slots = z.array(part).min(2, 'must name two or more slots');
 
 const sshKeys = {
@@ -53,7 +53,9 @@ export const inventorySchema = z.strictObject({
       maxSkew: duration.optional().describe('More is a revert; default: 100ms'),
     })
     .optional(),
-  checks: z.strictObject({ idle: z.array(check).optional().describe('Commands run in the idle slot; part of the vote') }).optional(),
+  checks: z
+    .strictObject({ idle: z.array(check).optional().describe('Commands run in the idle slot; part of the vote') })
+    .optional(),
   hosts: z.array(host).min(1, 'must name at least one host'),
 });
 
@@ -67,9 +69,24 @@ export function jsonSchema(): object {
 
 /** Keys of the contract that this version does not act on, so that nobody takes them for misspellings. */
 export const LATER_KEYS: readonly string[] = [
-  'app.preview', 'app.previous', 'app.shared', 'app.keep', 'app.owner', 'app.fileMode', 'app.dirMode',
-  'ssh.config', 'ssh.transport', 'become', 'checks.live', 'hooks',
-  'strategy.waves', 'strategy.watch', 'strategy.settle', 'strategy.compress', 'strategy.quarantine', 'notify',
+  'app.preview',
+  'app.previous',
+  'app.shared',
+  'app.keep',
+  'app.owner',
+  'app.fileMode',
+  'app.dirMode',
+  'ssh.config',
+  'ssh.transport',
+  'become',
+  'checks.live',
+  'hooks',
+  'strategy.waves',
+  'strategy.watch',
+  'strategy.settle',
+  'strategy.compress',
+  'strategy.quarantine',
+  'notify',
 ];
 
 /** The keys known at each place, by the place's path without numbers. */

@@ -4,7 +4,7 @@ import { createReadStream } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { FleetflipError } from '../domain/error.ts';
 import { releaseError } from './problems.ts';
@@ -41,7 +41,13 @@ function unzip(stream: Readable): Readable {
 function translate(thrown: unknown): unknown {
   if (!(thrown instanceof Error)) return thrown;
   const code = 'code' in thrown ? thrown.code : '';
-  if (code === 'Z_BUF_ERROR') return releaseError('RELEASE_CUT_SHORT', 'the archive ends before its end mark', 'Make or download it again');
-  if (String(code).startsWith('Z_')) return releaseError('RELEASE_NOT_ARCHIVE', `this is no gzip file that can be read: ${thrown.message}`, 'Make it with tar');
+  if (code === 'Z_BUF_ERROR')
+    return releaseError('RELEASE_CUT_SHORT', 'the archive ends before its end mark', 'Make or download it again');
+  if (String(code).startsWith('Z_'))
+    return releaseError(
+      'RELEASE_NOT_ARCHIVE',
+      `this is no gzip file that can be read: ${thrown.message}`,
+      'Make it with tar',
+    );
   return thrown;
 }

@@ -5,7 +5,7 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import pMap from 'p-map';
 import { type ByteString, show } from '../domain/bytes.ts';
-import { FleetflipError, type Failure } from '../domain/error.ts';
+import { type Failure, FleetflipError } from '../domain/error.ts';
 import type { Entry, FileEntry, Manifest } from '../domain/release.ts';
 import { REFUSALS, releaseError } from './problems.ts';
 import type { Content, Found } from './source.ts';
@@ -21,7 +21,8 @@ export async function checkEntries(found: readonly Found[]): Promise<Checked> {
   const problems = [...found.flatMap(checkEntry), ...findDuplicates(found)];
   if (problems.length > 0) throw new FleetflipError(problems);
   const complete = [...found, ...impliedDirectories(found)];
-  if (complete.length === 0) throw releaseError('RELEASE_EMPTY', 'the release is empty', 'Look at the path, and at .fleetflipignore');
+  if (complete.length === 0)
+    throw releaseError('RELEASE_EMPTY', 'the release is empty', 'Look at the path, and at .fleetflipignore');
   const hashed = await pMap(complete, toEntry, { concurrency: 8 });
   const failures = hashed.flatMap(result => ('failure' in result ? [result.failure] : []));
   if (failures.length > 0) throw new FleetflipError(failures);
@@ -30,7 +31,9 @@ export async function checkEntries(found: readonly Found[]): Promise<Checked> {
   return {
     manifest,
     contents: new Map(files.map(file => [file.path, file.content])),
-    warnings: files.filter(file => (file.mode & 0o7000) !== 0).map(file => `${show(file.path)} loses its setuid, setgid or sticky bit`),
+    warnings: files
+      .filter(file => (file.mode & 0o7000) !== 0)
+      .map(file => `${show(file.path)} loses its setuid, setgid or sticky bit`),
   };
 }
 
@@ -43,7 +46,8 @@ async function* nothing(): AsyncIterable<Buffer> {}
 
 function checkEntry(entry: Found): readonly Failure[] {
   const parts = entry.path.split('/');
-  if (entry.path.includes('\0') || parts.some(part => part === '' || part === '.' || part === '..')) return [REFUSALS.unsafe(entry.path)];
+  if (entry.path.includes('\0') || parts.some(part => part === '' || part === '.' || part === '..'))
+    return [REFUSALS.unsafe(entry.path)];
   if (entry.kind === 'special') return [REFUSALS.special(entry.path, entry.what)];
   if (entry.kind === 'link' && escapes(parts, entry.target)) return [REFUSALS.escapes(entry.path, entry.target)];
   return [];
@@ -114,9 +118,16 @@ async function hashFile(path: ByteString, mode: number, content: Content): Promi
     if (head.length < LFS.length) head = Buffer.concat([head, chunk.subarray(0, LFS.length)]);
   }
   const after = await stat(content.file);
-  if (size !== content.size || before.mtimeMs !== after.mtimeMs || before.size !== after.size) return { failure: REFUSALS.changed(path) };
+  if (size !== content.size || before.mtimeMs !== after.mtimeMs || before.size !== after.size)
+    return { failure: REFUSALS.changed(path) };
   if (size < 1024 && head.toString('latin1').startsWith(LFS)) return { failure: REFUSALS.lfs(path) };
-  const entry: FileEntry = { kind: 'file', path, mode: (mode & 0o111) === 0 ? '644' : '755', size, sha256: hash.digest('hex') };
+  const entry: FileEntry = {
+    kind: 'file',
+    path,
+    mode: (mode & 0o111) === 0 ? '644' : '755',
+    size,
+    sha256: hash.digest('hex'),
+  };
   return { entry };
 }
 

@@ -34,8 +34,10 @@ async function look(root: Buffer, path: ByteString): Promise<Found> {
   const file = absolute(root, path);
   const stat = await lstat(file);
   if (stat.isDirectory()) return { kind: 'directory', path };
-  if (stat.isSymbolicLink()) return { kind: 'link', path, target: fromBytes(await readlink(file, { encoding: 'buffer' })) };
-  if (stat.isFile()) return { kind: 'file', path, mode: stat.mode & 0o7777, content: { file, start: 0, size: stat.size } };
+  if (stat.isSymbolicLink())
+    return { kind: 'link', path, target: fromBytes(await readlink(file, { encoding: 'buffer' })) };
+  if (stat.isFile())
+    return { kind: 'file', path, mode: stat.mode & 0o7777, content: { file, start: 0, size: stat.size } };
   const what = stat.isFIFO() ? 'fifo' : stat.isSocket() ? 'socket' : 'device';
   return { kind: 'special', path, what };
 }

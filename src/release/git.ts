@@ -10,10 +10,16 @@ import type { Source } from './source.ts';
 export async function readGit(ref: string, cwd: string): Promise<Source> {
   const commit = await resolveCommit(ref, cwd);
   const top = (await git(cwd, ['rev-parse', '--show-toplevel']).catch(() => null))?.trim() ?? cwd;
-  const modules = (await git(top, ['ls-tree', '-r', '-z', commit])).split('\0').filter(line => line.startsWith('160000 '));
+  const modules = (await git(top, ['ls-tree', '-r', '-z', commit]))
+    .split('\0')
+    .filter(line => line.startsWith('160000 '));
   if (modules.length > 0) {
     const names = modules.map(line => line.slice(line.indexOf('\t') + 1)).join(', ');
-    throw releaseError('RELEASE_SUBMODULE', `${ref} has submodules, which git archive leaves empty: ${names}`, 'Release a directory or an archive that contains them');
+    throw releaseError(
+      'RELEASE_SUBMODULE',
+      `${ref} has submodules, which git archive leaves empty: ${names}`,
+      'Release a directory or an archive that contains them',
+    );
   }
   const child = spawn('git', ['archive', '--format=tar', commit], { cwd: top, stdio: ['ignore', 'pipe', 'ignore'] });
   const ended = new Promise<number | null>(resolve => child.once('close', resolve));

@@ -75,13 +75,23 @@ async function openSource(source: string, cwd: string): Promise<Opened> {
   }
   const path = resolve(cwd, source);
   const found = await stat(path).catch(() => null);
-  if (found === null) throw releaseError('RELEASE_NOT_FOUND', `there is no ${source}`, 'Name a directory, a .tar, .tar.gz or .tgz file, or git:REF');
+  if (found === null)
+    throw releaseError(
+      'RELEASE_NOT_FOUND',
+      `there is no ${source}`,
+      'Name a directory, a .tar, .tar.gz or .tgz file, or git:REF',
+    );
   if (found.isDirectory()) {
     const rules = await readFile(join(path, IGNORE_FILE), 'utf8').catch(() => null);
     const ignored = createIgnore(rules);
     return { source: await readDirectory(path, ignored), ignored, describe: () => describe(path) };
   }
-  if (!isArchive(path)) throw releaseError('RELEASE_NOT_ARCHIVE', `${source} is neither a directory nor a .tar, .tar.gz or .tgz file`, 'Pack it with tar, or name its directory');
+  if (!isArchive(path))
+    throw releaseError(
+      'RELEASE_NOT_ARCHIVE',
+      `${source} is neither a directory nor a .tar, .tar.gz or .tgz file`,
+      'Pack it with tar, or name its directory',
+    );
   return { source: await readArchive(path), ignored: null, describe: () => describe(dirname(path)) };
 }
 

@@ -3,8 +3,8 @@
  * and an archive that was cut at a member's border must be found out; the kept libraries decode names and accept the cut.
  */
 
-import { createWriteStream } from 'node:fs';
 import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
 import type { ByteString } from '../domain/bytes.ts';
 import { fromBytes } from '../domain/bytes.ts';
 import { ByteQueue } from './byte-queue.ts';
@@ -93,7 +93,8 @@ function other({ type, path, target, contents }: Other): Found {
     if (linked === undefined) throw notArchive(`the hard link ${path} names no file that came before it`);
     return { kind: 'file', path, ...linked };
   }
-  const what = type === '3' || type === '4' ? 'device' : type === '6' ? 'fifo' : `member of type ${JSON.stringify(type)}`;
+  const what =
+    type === '3' || type === '4' ? 'device' : type === '6' ? 'fifo' : `member of type ${JSON.stringify(type)}`;
   return { kind: 'special', path, what };
 }
 
@@ -123,7 +124,15 @@ async function readMeta(queue: ByteQueue, header: Header): Promise<Buffer> {
   return data;
 }
 
-async function copy({ queue, out, size }: { queue: ByteQueue; out: NodeJS.WritableStream; size: number }): Promise<void> {
+async function copy({
+  queue,
+  out,
+  size,
+}: {
+  queue: ByteQueue;
+  out: NodeJS.WritableStream;
+  size: number;
+}): Promise<void> {
   let missing = size;
   while (missing > 0) {
     const chunk = await queue.some(missing);
@@ -180,5 +189,9 @@ function cutShort() {
 }
 
 function notArchive(why: string) {
-  return releaseError('RELEASE_NOT_ARCHIVE', `this is no tar archive that can be read: ${why}`, 'Make it with tar or git archive');
+  return releaseError(
+    'RELEASE_NOT_ARCHIVE',
+    `this is no tar archive that can be read: ${why}`,
+    'Make it with tar or git archive',
+  );
 }

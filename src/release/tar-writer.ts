@@ -4,8 +4,8 @@
  */
 
 import { createHash } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
 import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
 import { type ByteString, toBytes } from '../domain/bytes.ts';
 import { FleetflipError } from '../domain/error.ts';
 import type { Entry } from '../domain/release.ts';
@@ -85,7 +85,14 @@ function headers(entry: Entry, mtime: number): Buffer {
 
 function longName(type: 'K' | 'L', name: Buffer): Buffer {
   const size = name.length + 1;
-  const fake = header({ path: Buffer.from('././@LongLink'), target: Buffer.alloc(0), size, mode: 0o644, mtime: 0, type });
+  const fake = header({
+    path: Buffer.from('././@LongLink'),
+    target: Buffer.alloc(0),
+    size,
+    mode: 0o644,
+    mtime: 0,
+    type,
+  });
   return Buffer.concat([fake, name, Buffer.alloc(512 - (name.length % 512))]);
 }
 

@@ -36,6 +36,8 @@ function drawMany(hosts: readonly HostView[], room: number): readonly string[] {
   }
   const summary = [...counts].map(([doing, count]) => `${count} ${doing}`).join(', ');
   const failing = hosts.filter(host => host.failed);
-  const slow = hosts.filter(host => !host.failed && host.sent < host.total).sort((one, other) => one.sent / one.total - other.sent / other.total);
+  const slow = hosts
+    .filter(host => !host.failed && host.sent < host.total)
+    .sort((one, other) => one.sent / one.total - other.sent / other.total);
   return [`  ${summary}`, ...[...failing, ...slow].slice(0, Math.min(room - 1, 8)).map(drawHost)];
 }

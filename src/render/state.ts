@@ -25,8 +25,15 @@ export const EMPTY: ViewState = { title: '', phase: '', beganAt: 0, hosts: new M
 export function foldEvent(state: ViewState, event: FleetEvent): ViewState {
   switch (event.kind) {
     case 'run-started': {
-      const hosts = new Map(event.hosts.map(name => [name, { name, doing: 'waiting', sent: 0, total: 0, failed: false }]));
-      return { ...state, title: `${event.command} ${event.label || event.app}`, beganAt: Date.parse(event.time), hosts };
+      const hosts = new Map(
+        event.hosts.map(name => [name, { name, doing: 'waiting', sent: 0, total: 0, failed: false }]),
+      );
+      return {
+        ...state,
+        title: `${event.command} ${event.label || event.app}`,
+        beganAt: Date.parse(event.time),
+        hosts,
+      };
     }
     case 'phase-started':
       return changeHosts({ ...state, phase: event.phase }, event.hosts, { doing: event.phase });

@@ -26,7 +26,14 @@ export function strictAlgorithms(known: readonly string[]): Algorithms {
       'diffie-hellman-group14-sha256',
     ],
     serverHostKey: [...first, ...HOST_KEYS.filter(type => !first.includes(type))],
-    cipher: ['aes128-gcm@openssh.com', 'aes256-gcm@openssh.com', 'chacha20-poly1305@openssh.com', 'aes128-ctr', 'aes192-ctr', 'aes256-ctr'],
+    cipher: [
+      'aes128-gcm@openssh.com',
+      'aes256-gcm@openssh.com',
+      'chacha20-poly1305@openssh.com',
+      'aes128-ctr',
+      'aes192-ctr',
+      'aes256-ctr',
+    ],
     hmac: ['hmac-sha2-256-etm@openssh.com', 'hmac-sha2-512-etm@openssh.com', 'hmac-sha2-256', 'hmac-sha2-512'],
     compress: ['none'],
   };

@@ -28,19 +28,49 @@ export function createSsh2Connector(options: Ssh2Options): Connector {
   const bastions = new Map<string, Promise<ForwardingConnection>>();
   const turnstile = createTurnstile(options.maxHandshakes ?? 8);
 
-  async function open(host: Host, hop: JumpHost, via: ForwardingConnection | null, signal: AbortSignal): Promise<ForwardingConnection> {
+  async function open(
+    host: Host,
+    hop: JumpHost,
+    via: ForwardingConnection | null,
+    signal: AbortSignal,
+  ): Promise<ForwardingConnection> {
     const { ssh } = host;
     const username = hop.user ?? options.username;
-    const login = await gatherLogin({ host: host.name, username, identity: ssh.identity, home: options.home, agent: options.env.SSH_AUTH_SOCK });
+    const login = await gatherLogin({
+      host: host.name,
+      username,
+      identity: ssh.identity,
+      home: options.home,
+      agent: options.env.SSH_AUTH_SOCK,
+    });
     const attempt = { host: host.name, address: hop.address, port: hop.port, username, tried: login.described };
-    const question = { host: host.name, address: hop.address, port: hop.port, file: ssh.knownHosts, policy: ssh.hostKeys };
+    const question = {
+      host: host.name,
+      address: hop.address,
+      port: hop.port,
+      file: ssh.knownHosts,
+      policy: ssh.hostKeys,
+    };
     const keyTypes = await preferredKeyTypes(ssh.knownHosts, lookupName(hop.address, hop.port));
     const sock = via === null ? undefined : await forward(host, via, hop);
     const timeout = options.timeout ?? 20_000;
-    return connectSsh2({ attempt, login, sock, keyTypes, judge: key => judgeHostKey({ ...question, key }), timeout, signal });
+    return connectSsh2({
+      attempt,
+      login,
+      sock,
+      keyTypes,
+      judge: key => judgeHostKey({ ...question, key }),
+      timeout,
+      signal,
+    });
   }
 
-  async function openPatiently(host: Host, hop: JumpHost, via: ForwardingConnection | null, signal: AbortSignal): Promise<ForwardingConnection> {
+  async function openPatiently(
+    host: Host,
+    hop: JumpHost,
+    via: ForwardingConnection | null,
+    signal: AbortSignal,
+  ): Promise<ForwardingConnection> {
     const gate = via === null ? `${hop.address}:${hop.port}` : 'bastion';
     for (let attempt = 1; ; attempt++) {
       try {
@@ -90,11 +120,14 @@ async function forward(host: Host, via: ForwardingConnection, hop: JumpHost): Pr
     return await via.forward(hop.address, hop.port);
   } catch (thrown) {
     const reason = thrown instanceof Error ? thrown.message : String(thrown);
-    throw connectFailure({ host: host.name }, {
-      code: 'BASTION_FAILED',
-      what: `the bastion could not reach ${hop.address} port ${hop.port}: ${reason}`,
-      hint: 'Correct the address, or allow TCP forwarding on the bastion',
-    });
+    throw connectFailure(
+      { host: host.name },
+      {
+        code: 'BASTION_FAILED',
+        what: `the bastion could not reach ${hop.address} port ${hop.port}: ${reason}`,
+        hint: 'Correct the address, or allow TCP forwarding on the bastion',
+      },
+    );
   }
 }
 
@@ -102,7 +135,10 @@ async function forward(host: Host, via: ForwardingConnection, hop: JumpHost): Pr
 function behindBastion(host: Host, hop: JumpHost, thrown: unknown): FleetflipError {
   if (!(thrown instanceof FleetflipError)) throw thrown;
   const { failure } = thrown;
-  return new FleetflipError({ ...failure, host: host.name, what: `at the bastion ${hop.address}: ${failure.what}` }, { cause: thrown });
+  return new FleetflipError(
+    { ...failure, host: host.name, what: `at the bastion ${hop.address}: ${failure.what}` },
+    { cause: thrown },
+  );
 }
 
 /** sshd's MaxStartups closes connections before the handshake. */

@@ -2,9 +2,9 @@
 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import ssh2 from 'ssh2';
 import type { AuthenticationType } from 'ssh2';
-import { FleetflipError, type Failure } from '../domain/error.ts';
+import ssh2 from 'ssh2';
+import { type Failure, FleetflipError } from '../domain/error.ts';
 
 export interface Login {
   /** Tried in this order. */
@@ -44,7 +44,9 @@ export async function gatherLogin(question: LoginQuestion): Promise<Login> {
 }
 
 /** What ssh2 asks for each attempt: the next method, or false when there is none left. */
-export function createAuthHandler(login: Login): (left: AuthenticationType[] | null, partial: boolean, next: (method: unknown) => void) => void {
+export function createAuthHandler(
+  login: Login,
+): (left: AuthenticationType[] | null, partial: boolean, next: (method: unknown) => void) => void {
   const rest = [...login.methods];
   return (_left, _partial, next) => next(rest.shift() ?? false);
 }
@@ -62,8 +64,18 @@ async function readKey(file: string, named: boolean, host: string): Promise<Buff
   if (!(parsed instanceof Error)) return text;
   if (!named) return null;
   if (/passphrase|encrypted/i.test(parsed.message))
-    throw keyProblem(host, 'KEY_ENCRYPTED', `the key ${file} has a passphrase`, `Add it to the SSH agent (ssh-add ${file}) and leave ssh.identity out`);
-  throw keyProblem(host, 'KEY_UNREADABLE', `the key ${file} is not one that can be read: ${parsed.message}`, 'Correct ssh.identity');
+    throw keyProblem(
+      host,
+      'KEY_ENCRYPTED',
+      `the key ${file} has a passphrase`,
+      `Add it to the SSH agent (ssh-add ${file}) and leave ssh.identity out`,
+    );
+  throw keyProblem(
+    host,
+    'KEY_UNREADABLE',
+    `the key ${file} is not one that can be read: ${parsed.message}`,
+    'Correct ssh.identity',
+  );
 }
 
 function keyProblem(host: string, code: string, what: string, hint: string): FleetflipError {

@@ -61,7 +61,11 @@ function matches(patterns: readonly string[], name: string): boolean {
 
 function matchesOne(pattern: string, name: string): boolean {
   if (pattern.startsWith('|')) return matchesHash(pattern, name);
-  const source = pattern.toLowerCase().replace(/[.+^${}()|[\]\\]/g, '\\$&').replaceAll('*', '.*').replaceAll('?', '.');
+  const source = pattern
+    .toLowerCase()
+    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+    .replaceAll('*', '.*')
+    .replaceAll('?', '.');
   return new RegExp(`^${source}$`).test(name);
 }
 

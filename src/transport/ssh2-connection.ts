@@ -2,7 +2,7 @@
 
 import type { Duplex } from 'node:stream';
 import { Client, type ClientChannel, type ConnectConfig } from 'ssh2';
-import { FleetflipError, type Failure } from '../domain/error.ts';
+import { type Failure, FleetflipError } from '../domain/error.ts';
 import type { Channel, Connection, Exit } from '../ports.ts';
 import { strictAlgorithms } from './algorithms.ts';
 import { createAuthHandler, type Login } from './credentials.ts';
@@ -64,7 +64,10 @@ export async function connectSsh2(handshake: Handshake): Promise<ForwardingConne
   return wrap(client, handshake.attempt, ended);
 }
 
-function configure(handshake: Handshake, hostVerifier: (key: Buffer, answer: (valid: boolean) => void) => void): ConnectConfig {
+function configure(
+  handshake: Handshake,
+  hostVerifier: (key: Buffer, answer: (valid: boolean) => void) => void,
+): ConnectConfig {
   const { attempt, sock, login, keyTypes, timeout } = handshake;
   return {
     host: attempt.address,
@@ -106,7 +109,9 @@ function wrap(client: Client, attempt: Attempt, closed: Promise<Error | null>): 
       new Promise((resolve, reject) => {
         void closed.then(reason => reject(refused(reason ?? new Error('the connection is closed'))));
         try {
-          client.exec(command, (error, stream) => (error === undefined ? resolve(channelOf(stream, closed)) : reject(refused(error))));
+          client.exec(command, (error, stream) =>
+            error === undefined ? resolve(channelOf(stream, closed)) : reject(refused(error)),
+          );
         } catch (thrown) {
           reject(refused(thrown));
         }
@@ -115,7 +120,9 @@ function wrap(client: Client, attempt: Attempt, closed: Promise<Error | null>): 
       new Promise((resolve, reject) => {
         void closed.then(reason => reject(reason ?? new Error('the connection is closed')));
         try {
-          client.forwardOut('127.0.0.1', 0, address, port, (error, stream) => (error === undefined ? resolve(stream) : reject(error)));
+          client.forwardOut('127.0.0.1', 0, address, port, (error, stream) =>
+            error === undefined ? resolve(stream) : reject(error),
+          );
         } catch (thrown) {
           reject(thrown);
         }
@@ -140,5 +147,12 @@ function channelOf(stream: ClientChannel, closed: Promise<unknown>): Channel {
 
 function unreadable(attempt: Attempt, thrown: unknown): Failure {
   const what = `the host key could not be checked: ${thrown instanceof Error ? thrown.message : String(thrown)}`;
-  return { kind: 'failed', code: 'HOST_KEY_UNCHECKED', phase: 'connect', host: attempt.host, what, hint: 'Correct ssh.knownHosts' };
+  return {
+    kind: 'failed',
+    code: 'HOST_KEY_UNCHECKED',
+    phase: 'connect',
+    host: attempt.host,
+    what,
+    hint: 'Correct ssh.knownHosts',
+  };
 }

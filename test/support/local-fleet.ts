@@ -3,8 +3,8 @@
 import { chmod, mkdir, mkdtemp, readdir, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { Fleet, Host } from '../../src/domain/fleet.ts';
 import type { FleetEvent } from '../../src/domain/event.ts';
+import type { Fleet, Host } from '../../src/domain/fleet.ts';
 import type { Connector } from '../../src/ports.ts';
 import { createLocalConnector } from '../../src/transport/local.ts';
 
@@ -40,7 +40,10 @@ export async function makeLocalFleet(count: number, shell = '/bin/sh'): Promise<
   const bin = (name: string): string => join(directory, name, 'bin');
   const connector: Connector = {
     connect: (host, options) =>
-      createLocalConnector({ shell, env: { ...process.env, PATH: `${bin(host.name)}:${process.env.PATH}` } }).connect(host, options),
+      createLocalConnector({ shell, env: { ...process.env, PATH: `${bin(host.name)}:${process.env.PATH}` } }).connect(
+        host,
+        options,
+      ),
     close: async () => undefined,
   };
   return {

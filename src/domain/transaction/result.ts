@@ -78,7 +78,10 @@ function judgeHost(host: HostState, fleet: Outcome): HostOutcome {
 /** The slot and release that the host serves now; for a staged host, what it holds ready. */
 function whatIsLive(host: HostState, outcome: HostOutcome): { slot: string | null; release: string | null } {
   const { part } = host;
-  if (part !== null && (outcome === 'confirmed' || outcome === 'current' || outcome === 'staged' || host.link === 'stuck'))
+  if (
+    part !== null &&
+    (outcome === 'confirmed' || outcome === 'current' || outcome === 'staged' || host.link === 'stuck')
+  )
     return { slot: part.slot, release: part.release };
   const live = host.observation === null ? null : liveSlot(host.observation);
   const known = outcome !== 'unknown' && live !== null;
