@@ -60,7 +60,7 @@ async function tellStory(story: Story): Promise<boolean> {
   const bad = join(fourth?.bin ?? '', 'tar');
   await writeFile(
     bad,
-    '#!/bin/sh\nPATH=${PATH#*:}\ntar "$@"\ncode=$?\n[ ! -f ./index.html ] || printf x >>./index.html\nexit $code\n',
+    '#!/bin/sh\nPATH=/usr/bin:/bin\ntar "$@"\ncode=$?\n[ ! -f ./index.html ] || printf x >>./index.html\nexit $code\n',
   );
   await chmod(bad, 0o755);
   const third = await show(story, run => deploy(inventory, three ?? '', { ...run, label: 'v3' }));

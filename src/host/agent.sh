@@ -798,7 +798,7 @@ verb_adopt() {
 
 # The link is made under the slot's name, and then both names are exchanged by renameat2(RENAME_EXCHANGE).
 exchange() {
-  ln -s "$2" "$root/$1" 2>/dev/null || ln -s "$1" "$root/$1" || return 1
+  ln -s "$1" "$root/$1" || return 1
   case $(uname -m) in x86_64) call=316 ;; aarch64) call=276 ;; *) call= ;; esac
   if [ -n "$call" ] && has perl; then
     # shellcheck disable=SC2016 # perl expands it

@@ -38,7 +38,7 @@ export async function describe(cwd: string, ref?: string): Promise<string> {
 async function resolveCommit(ref: string, cwd: string): Promise<string> {
   try {
     return (await git(cwd, ['rev-parse', '--verify', '--quiet', '--end-of-options', `${ref}^{commit}`])).trim();
-  } catch (thrown) {
+  } catch {
     const inside = await git(cwd, ['rev-parse', '--git-dir']).catch(() => null);
     const what = inside === null ? `${cwd} is in no git repository` : `git knows no ${ref}`;
     throw releaseError('RELEASE_GIT', what, 'Name a branch, tag or commit of the repository you stand in');

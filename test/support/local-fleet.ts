@@ -23,7 +23,8 @@ export interface LocalFleet {
   remove(): Promise<void>;
 }
 
-export async function makeLocalFleet(count: number, shell = '/bin/sh'): Promise<LocalFleet> {
+/** @param path the hosts' PATH; default: this process's */
+export async function makeLocalFleet(count: number, path = process.env.PATH ?? ''): Promise<LocalFleet> {
   const directory = await mkdtemp(join(tmpdir(), 'fleetflip-test-'));
   const names = Array.from({ length: count }, (_, at) => `web${at + 1}`);
   const root = (name: string): string => join(directory, name, 'www');
@@ -40,7 +41,7 @@ export async function makeLocalFleet(count: number, shell = '/bin/sh'): Promise<
   const bin = (name: string): string => join(directory, name, 'bin');
   const connector: Connector = {
     connect: (host, options) =>
-      createLocalConnector({ shell, env: { ...process.env, PATH: `${bin(host.name)}:${process.env.PATH}` } }).connect(
+      createLocalConnector({ env: { ...process.env, PATH: `${bin(host.name)}:${path}` } }).connect(
         host,
         options,
       ),
@@ -68,7 +69,7 @@ export async function makeLocalFleet(count: number, shell = '/bin/sh'): Promise<
       }
       return path;
     },
-    remove: () => rm(directory, { recursive: true, force: true }),
+    remove: () => rm(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 }),
   };
 }
 
