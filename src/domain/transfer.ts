@@ -54,7 +54,7 @@ export function planTransfer(release: Manifest, idle: Scan | null, live: Scan | 
     const unchanged = served !== undefined && sameEntry(entry, served.entry);
     if (staysInPlace(entry, old, unchanged ? served : undefined) && parentsStay(entry.path, staying, inIdle)) {
       staying.add(entry.path);
-    } else if (entry.kind === 'file' && unchanged && isListable(entry.path)) {
+    } else if (entry.kind === 'file' && unchanged) {
       copy.push(entry.path);
       copySize += entry.size;
     } else {
@@ -83,11 +83,6 @@ function staysInPlace(entry: Entry, old: Found | undefined, served: Found | unde
 function parentsStay(path: ByteString, staying: Set<ByteString>, inIdle: Map<ByteString, Found>): boolean {
   const parent = path.slice(0, Math.max(0, path.lastIndexOf('/')));
   return parent === '' || (staying.has(parent) && inIdle.has(parent));
-}
-
-/** The list of files to copy has a name a line, and GNU tar reads backslashes in it as escapes. */
-function isListable(path: ByteString): boolean {
-  return !/[\n\\]/.test(path);
 }
 
 function topmost(paths: readonly ByteString[]): ByteString[] {

@@ -3,9 +3,11 @@
 import { type ByteString, toBytes } from '../domain/bytes.ts';
 
 export function buildLists(remove: readonly ByteString[], copy: readonly ByteString[]): Buffer {
-  const removed = Buffer.from(toBytes(remove.map(path => `./${path}\0`).join('')));
-  const copied = Buffer.from(toBytes(copy.map(path => `./${path}\n`).join('')));
-  return Buffer.concat([member('remove', removed), member('copy', copied), Buffer.alloc(1024)]);
+  return Buffer.concat([member('remove', list(remove)), member('copy', list(copy)), Buffer.alloc(1024)]);
+}
+
+function list(paths: readonly ByteString[]): Buffer {
+  return Buffer.from(toBytes(paths.map(path => `./${path}\0`).join('')));
 }
 
 function member(name: string, content: Buffer): Buffer {

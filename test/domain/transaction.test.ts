@@ -19,22 +19,62 @@ interface Node {
 const SETTINGS = { until: 'confirm', staging: true, maxSkew: 100, tries: 2 } as const;
 
 function observe(host: string): Observation {
-  const slots = ['a', 'b'].map(slot => ({ slot, exists: true, state: 'verified' as const, release: null, label: '', role: null, found: false, recordedAt: 1 }));
+  const slots = ['a', 'b'].map(slot => ({
+    slot,
+    exists: true,
+    state: 'verified' as const,
+    release: null,
+    label: '',
+    role: null,
+    found: false,
+    recordedAt: 1,
+  }));
   return {
-    host, hostname: host, live: { kind: 'link', text: 'a', slot: 'a' }, slots, lock: null, deployment: null, rename: 'mv-T',
-    missing: [], writable: true, freeBytes: null, freeInodes: null, newestMtime: 0, scans: {}, drifts: {},
+    host,
+    hostname: host,
+    live: { kind: 'link', text: 'a', slot: 'a' },
+    slots,
+    lock: null,
+    deployment: null,
+    rename: 'mv-T',
+    missing: [],
+    writable: true,
+    freeBytes: null,
+    freeInodes: null,
+    newestMtime: 0,
+    scans: {},
+    drifts: {},
   };
 }
 
 function planAll(observations: ReadonlyMap<string, Observation>): Planned {
   const parts = [...observations.keys()].map(
-    (host): HostPart => ({ host, slot: 'b', live: 'a', current: false, release: 'sha256:r', label: '', expected: 'sha256:r', transfer: null, overwrites: null, recordLive: false, extras: 0 }),
+    (host): HostPart => ({
+      host,
+      slot: 'b',
+      live: 'a',
+      current: false,
+      release: 'sha256:r',
+      label: '',
+      expected: 'sha256:r',
+      transfer: null,
+      overwrites: null,
+      recordLive: false,
+      extras: 0,
+    }),
   );
   return { ok: true, plan: { parts, instant: 1 } };
 }
 
 function fail(order: Order, kind: FailureKind): Input {
-  const failure: Failure = { kind, code: kind === 'refused' && order.kind === 'lock' ? 'LOCKED' : 'X', phase: 'flip', host: order.host, what: '', hint: '' };
+  const failure: Failure = {
+    kind,
+    code: kind === 'refused' && order.kind === 'lock' ? 'LOCKED' : 'X',
+    phase: 'flip',
+    host: order.host,
+    what: '',
+    hint: '',
+  };
   return { kind: 'failed', order: order.kind, host: order.host, failure };
 }
 
@@ -46,19 +86,37 @@ function answers(order: Order, world: World): readonly { input: Input; world: Wo
   switch (order.kind) {
     case 'flip': {
       const moved = { ...world, [host]: 'new' as const };
-      return [{ input: done, world: moved }, refused, { input: fail(order, 'lost'), world }, { input: fail(order, 'lost'), world: moved }];
+      return [
+        { input: done, world: moved },
+        refused,
+        { input: fail(order, 'lost'), world },
+        { input: fail(order, 'lost'), world: moved },
+      ];
     }
     case 'revert': {
       if (world[host] === 'confirmed') return [refused];
       const back = { ...world, [host]: 'old' as const };
-      return [{ input: done, world: back }, refused, { input: fail(order, 'lost'), world }, { input: fail(order, 'lost'), world: back }];
+      return [
+        { input: done, world: back },
+        refused,
+        { input: fail(order, 'lost'), world },
+        { input: fail(order, 'lost'), world: back },
+      ];
     }
     case 'confirm': {
       const confirmed = { ...world, [host]: 'confirmed' as const };
-      return [{ input: done, world: confirmed }, { input: fail(order, 'lost'), world }, { input: fail(order, 'lost'), world: confirmed }, ...(world[host] === 'confirmed' ? [] : [refused])];
+      return [
+        { input: done, world: confirmed },
+        { input: fail(order, 'lost'), world },
+        { input: fail(order, 'lost'), world: confirmed },
+        ...(world[host] === 'confirmed' ? [] : [refused]),
+      ];
     }
     case 'unlock':
-      return [{ input: done, world }, { input: fail(order, 'lost'), world }];
+      return [
+        { input: done, world },
+        { input: fail(order, 'lost'), world },
+      ];
     default:
       return [{ input: done, world }, refused, { input: fail(order, 'timed-out'), world }];
   }
@@ -68,10 +126,16 @@ function answers(order: Order, world: World): readonly { input: Input; world: Wo
 function walk(hosts: readonly string[], check: (state: State, world: World) => void, aborts: boolean): number {
   const seen = new Set<string>();
   const first = start({ hosts, settings: SETTINGS });
-  const stack: Node[] = [{ step: first, world: Object.fromEntries(hosts.map(host => [host, 'old'])), pending: first.orders, votes: [] }];
+  const stack: Node[] = [
+    { step: first, world: Object.fromEntries(hosts.map(host => [host, 'old'])), pending: first.orders, votes: [] },
+  ];
   let ends = 0;
   for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
-    const key = JSON.stringify([node.step.state, node.world, node.pending.map(order => [order.kind, order.host]).sort()]);
+    const key = JSON.stringify([
+      node.step.state,
+      node.world,
+      node.pending.map(order => [order.kind, order.host]).sort(),
+    ]);
     if (seen.has(key)) continue;
     seen.add(key);
     const { state } = node.step;
@@ -115,7 +179,14 @@ function checkPromises(state: State, world: World): void {
 }
 
 function resultOf(state: State) {
-  return makeResult(state, { command: 'deploy', deployment: 'd', release: null, label: '', bytesSent: new Map(), partial: false });
+  return makeResult(state, {
+    command: 'deploy',
+    deployment: 'd',
+    release: null,
+    label: '',
+    bytesSent: new Map(),
+    partial: false,
+  });
 }
 
 describe('the machine', () => {
@@ -130,7 +201,8 @@ describe('the machine', () => {
   }, 120_000);
 
   it('is caught by this walk when it claims a commit too early', () => {
-    const lying = (state: State, world: World): void => checkPromises(state.outcome === 'unknown' ? { ...state, outcome: 'committed' } : state, world);
+    const lying = (state: State, world: World): void =>
+      checkPromises(state.outcome === 'unknown' ? { ...state, outcome: 'committed' } : state, world);
     expect(() => walk(['a', 'b'], lying, false)).toThrow();
   });
 });

@@ -3,9 +3,9 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, readlink, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { adopt, check, deploy, history, recover, rollback, stage, status, unlock } from '../../src/index.ts';
-import { loadAgent, openSession } from '../../src/host/index.ts';
 import { systemClock } from '../../src/engine/prepare.ts';
+import { loadAgent, openSession } from '../../src/host/index.ts';
+import { adopt, check, deploy, history, recover, rollback, stage, status, unlock } from '../../src/index.ts';
 import type { HostSession } from '../../src/ports.ts';
 import { type LocalFleet, makeLocalFleet, readTree } from '../support/local-fleet.ts';
 import { findUserlands } from '../support/userlands.ts';
@@ -13,7 +13,22 @@ import { findUserlands } from '../support/userlands.ts';
 const AGENT = join(import.meta.dirname, '../../src/host/agent.sh');
 
 /** Names as bytes, latin1 here: spaces, quotes, newlines, dashes, backslashes, UTF-8 and what is no text at all. */
-const ODD = ['a b', "it's", 'say "hi"', 'two\nlines', '-rf', '--', 'back\\slash', '\\n', '*', '$HOME', '`id`', 'gr\xc3\xbc\xc3\x9fe', '\xff\xfe', 'x'.repeat(200)];
+const ODD = [
+  'a b',
+  "it's",
+  'say "hi"',
+  'two\nlines',
+  '-rf',
+  '--',
+  'back\\slash',
+  '\\n',
+  '*',
+  '$HOME',
+  '`id`',
+  'gr\xc3\xbc\xc3\x9fe',
+  '\xff\xfe',
+  'x'.repeat(200),
+];
 
 describe.each(findUserlands())('the agent under $name', ({ path }) => {
   let local: LocalFleet;
@@ -33,7 +48,15 @@ describe.each(findUserlands())('the agent under $name', ({ path }) => {
     if (host === undefined) throw new Error('no host');
     const connection = await local.connector.connect(host, { signal: new AbortController().signal });
     const random = (): string => Math.random().toString(36).slice(2);
-    const session = await openSession({ connection, host, agent: await loadAgent(), persist: true, random, clock: systemClock, manifests: new Map() });
+    const session = await openSession({
+      connection,
+      host,
+      agent: await loadAgent(),
+      persist: true,
+      random,
+      clock: systemClock,
+      manifests: new Map(),
+    });
     sessions.push(session);
     return session;
   }
@@ -71,7 +94,8 @@ describe.each(findUserlands())('the agent under $name', ({ path }) => {
     const watcher = (async () => {
       while (reading) await readFile(join(local.root('web1'), 'foo', 'a')).catch(() => (misses += 1));
     })();
-    for (let turn = 0; turn < 4; turn++) expect(await rollback(local.fleet, options())).toMatchObject({ outcome: 'committed' });
+    for (let turn = 0; turn < 4; turn++)
+      expect(await rollback(local.fleet, options())).toMatchObject({ outcome: 'committed' });
     reading = false;
     await watcher;
     expect(misses).toBe(0);
@@ -91,8 +115,27 @@ describe.each(findUserlands())('the agent under $name', ({ path }) => {
 
   it('refuses to stage or arm without the lock, to arm what is not proven, and to flip what is not armed', async () => {
     const session = await open();
-    const staging = { slot: 'foo_l', release: 'sha256:x', label: '', deployment: 'd', from: null, remove: [], copy: [], archive: null, onSent: () => undefined };
-    const arming = { slot: 'foo_l', release: 'sha256:x', label: '', deployment: 'd', command: 'deploy', owner: 'o', participants: ['web1'], decider: 'web1' };
+    const staging = {
+      slot: 'foo_l',
+      release: 'sha256:x',
+      label: '',
+      deployment: 'd',
+      from: null,
+      remove: [],
+      copy: [],
+      archive: null,
+      onSent: () => undefined,
+    };
+    const arming = {
+      slot: 'foo_l',
+      release: 'sha256:x',
+      label: '',
+      deployment: 'd',
+      command: 'deploy',
+      owner: 'o',
+      participants: ['web1'],
+      decider: 'web1',
+    };
     await expect(session.stage(staging)).rejects.toThrow(/NOT_LOCKED/);
     await session.lock({ deployment: 'd', owner: 'o', command: 'deploy' });
     await session.stage(staging);
@@ -105,7 +148,11 @@ describe.each(findUserlands())('the agent under $name', ({ path }) => {
     await stage(local.fleet, await local.release('1', { a: '1' }), options());
     const size = (await readFile(record('slot.foo_l'))).length;
     await truncate(record('slot.foo_l'), size - 10);
-    expect((await status(local.fleet, options())).hosts[0]?.idle[0]).toMatchObject({ slot: 'foo_l', state: 'unproven', release: null });
+    expect((await status(local.fleet, options())).hosts[0]?.idle[0]).toMatchObject({
+      slot: 'foo_l',
+      state: 'unproven',
+      release: null,
+    });
   });
 
   it('reverts to the letter, removes a link where none was, and marks the release rejected', async () => {
@@ -113,7 +160,16 @@ describe.each(findUserlands())('the agent under $name', ({ path }) => {
     const source = await local.release('1', { a: '1' });
     const { release } = await stage(local.fleet, source, options());
     await session.lock({ deployment: 'd', owner: 'o', command: 'flip' });
-    await session.arm({ slot: 'foo_l', release: release ?? '', label: '', deployment: 'd', command: 'flip', owner: 'o', participants: ['web1'], decider: 'web1' });
+    await session.arm({
+      slot: 'foo_l',
+      release: release ?? '',
+      label: '',
+      deployment: 'd',
+      command: 'flip',
+      owner: 'o',
+      participants: ['web1'],
+      decider: 'web1',
+    });
     await session.flip('d');
     expect(await local.link('web1')).toBe('foo_l');
     await session.revert('d');
@@ -127,7 +183,16 @@ describe.each(findUserlands())('the agent under $name', ({ path }) => {
     const session = await open();
     const { release } = await stage(local.fleet, await local.release('1', { a: '1' }), options());
     await session.lock({ deployment: 'd', owner: 'o', command: 'flip' });
-    await session.arm({ slot: 'foo_l', release: release ?? '', label: '', deployment: 'd', command: 'flip', owner: 'o', participants: ['web1'], decider: 'web1' });
+    await session.arm({
+      slot: 'foo_l',
+      release: release ?? '',
+      label: '',
+      deployment: 'd',
+      command: 'flip',
+      owner: 'o',
+      participants: ['web1'],
+      decider: 'web1',
+    });
     await session.flip('d');
     await session.unlock();
     const source = await local.release('2', { a: '2' });
@@ -141,7 +206,10 @@ describe.each(findUserlands())('the agent under $name', ({ path }) => {
   it('stops a check after its time, bounds its output and gives it no input', async () => {
     const session = await open();
     await stage(local.fleet, await local.release('1', { a: '1' }), options());
-    expect(await session.run('foo_l', { run: 'cat; cat a; exit 3', within: 5000 })).toEqual({ exitCode: 3, output: '1' });
+    expect(await session.run('foo_l', { run: 'cat; cat a; exit 3', within: 5000 })).toEqual({
+      exitCode: 3,
+      output: '1',
+    });
     expect((await session.run('foo_l', { run: 'yes | head -c 300000', within: 5000 })).output.length).toBe(65_536);
     expect((await session.run('foo_l', { run: 'exec sleep 30', within: 1000 })).exitCode).toBe(null);
   });
@@ -149,7 +217,10 @@ describe.each(findUserlands())('the agent under $name', ({ path }) => {
   it('adopts a plain directory with nothing lost', async () => {
     await mkdir(join(local.root('web1'), 'foo'));
     await writeFile(join(local.root('web1'), 'foo', 'a'), 'by hand');
-    expect(await adopt(local.fleet, { ...options(), allowGap: async () => true })).toMatchObject({ outcome: 'done', exitCode: 0 });
+    expect(await adopt(local.fleet, { ...options(), allowGap: async () => true })).toMatchObject({
+      outcome: 'done',
+      exitCode: 0,
+    });
     expect(await readlink(join(local.root('web1'), 'foo'))).toBe('foo_l');
     expect(await readFile(join(local.root('web1'), 'foo', 'a'), 'utf8')).toBe('by hand');
   });
@@ -164,16 +235,25 @@ describe.each(findUserlands())('the agent under $name', ({ path }) => {
   });
 
   it('writes who released what into its history', async () => {
-    await deploy(local.fleet, await local.release('1', { a: '1' }), { ...options(), label: 'v 1', owner: 'ann@laptop' });
+    await deploy(local.fleet, await local.release('1', { a: '1' }), {
+      ...options(),
+      label: 'v 1',
+      owner: 'ann@laptop',
+    });
     const { hosts } = await history(local.fleet, options());
-    expect(hosts[0]?.runs).toMatchObject([{ command: 'deploy', outcome: 'committed', label: 'v 1', owner: 'ann@laptop', slot: 'foo_l' }]);
+    expect(hosts[0]?.runs).toMatchObject([
+      { command: 'deploy', outcome: 'committed', label: 'v 1', owner: 'ann@laptop', slot: 'foo_l' },
+    ]);
   });
 
   it('gives a lock up by force, and shows whose it was', async () => {
     const session = await open();
     await session.lock({ deployment: 'd1', owner: 'ann', command: 'deploy' });
     const asked: string[] = [];
-    const result = await unlock(local.fleet, { ...options(), confirm: async holders => asked.push(...holders.map(holder => holder.owner)) > 0 });
+    const result = await unlock(local.fleet, {
+      ...options(),
+      confirm: async holders => asked.push(...holders.map(holder => holder.owner)) > 0,
+    });
     expect(result).toMatchObject({ outcome: 'done' });
     expect(asked).toEqual(['ann']);
     expect((await status(local.fleet, options())).hosts[0]?.lock).toBe(null);
@@ -181,7 +261,10 @@ describe.each(findUserlands())('the agent under $name', ({ path }) => {
 
   it('shows its status by hand', async () => {
     await deploy(local.fleet, await local.release('1', { a: '1' }), options());
-    const text = execFileSync('sh', [AGENT, 'status', local.root('web1'), 'foo'], { env: { PATH: path }, encoding: 'utf8' });
+    const text = execFileSync('sh', [AGENT, 'status', local.root('web1'), 'foo'], {
+      env: { PATH: path },
+      encoding: 'utf8',
+    });
     expect(text).toContain('foo -> foo_l');
     expect(Object.keys(await readTree(join(local.root('web1'), 'foo')))).toEqual(['a']);
   });

@@ -8,7 +8,15 @@ async function withSubmodule(ignore: string): Promise<string> {
   await commitAll(module);
   const directory = await makeTree({ a: { file: 'x' }, '.fleetflipignore': { file: ignore } });
   await commitAll(directory);
-  await run(directory, 'git', ['-c', 'protocol.file.allow=always', 'submodule', '--quiet', 'add', module, 'vendor/m\u00f6d']);
+  await run(directory, 'git', [
+    '-c',
+    'protocol.file.allow=always',
+    'submodule',
+    '--quiet',
+    'add',
+    module,
+    'vendor/m\u00f6d',
+  ]);
   await run(directory, 'git', ['commit', '-q', '-m', 'module']);
   return directory;
 }
@@ -71,7 +79,11 @@ test('a damaged repository is refused with what git says', async () => {
 
 test('submodules are refused unless they are left out', async () => {
   const [failure, ...others] = await failuresOf(load('git:HEAD', { cwd: await withSubmodule('') }));
-  expect(failure).toMatchObject({ kind: 'refused', code: 'RELEASE_SUBMODULE', what: expect.stringContaining('vendor/m\u00f6d') });
+  expect(failure).toMatchObject({
+    kind: 'refused',
+    code: 'RELEASE_SUBMODULE',
+    what: expect.stringContaining('vendor/m\u00f6d'),
+  });
   expect(others).toEqual([]);
   const release = await load('git:HEAD', { cwd: await withSubmodule('vendor/*\n') });
   expect(release.manifest.map(entry => entry.path)).toEqual(['.gitmodules', 'a', 'vendor']);

@@ -40,8 +40,10 @@ describe('rules', () => {
 
   test('cannot bring .git back, nor the file itself', () => {
     const ignored = rules('!.git\n!.fleetflipignore\n');
-    for (const path of ['.git', '.git/config', 'sub/.git', '.fleetflipignore']) expect(ignored(path, false), path).toBe(true);
-    for (const path of ['.gitignore', '.gitea', 'sub/.fleetflipignore', 'a.git']) expect(ignored(path, false), path).toBe(false);
+    for (const path of ['.git', '.git/config', 'sub/.git', '.fleetflipignore'])
+      expect(ignored(path, false), path).toBe(true);
+    for (const path of ['.gitignore', '.gitea', 'sub/.fleetflipignore', 'a.git'])
+      expect(ignored(path, false), path).toBe(false);
   });
 
   test('ending with a slash are for directories', () => {
@@ -53,11 +55,19 @@ describe('rules', () => {
 });
 
 test('git itself decides alike', async () => {
-  const directory = await makeTree({ 'a/b/a': { file: '' }, 'b/a': { file: '' }, 'c\xff/b': { file: '' }, ab: { file: '' }, 'a/c d': { file: '' } });
+  const directory = await makeTree({
+    'a/b/a': { file: '' },
+    'b/a': { file: '' },
+    'c\xff/b': { file: '' },
+    ab: { file: '' },
+    'a/c d': { file: '' },
+  });
   await run(directory, 'git', ['init', '-q']);
   const paths = ['a', 'a/b', 'a/b/a', 'b', 'b/a', 'c\xff', 'c\xff/b', 'ab', 'a/c d'];
   const directories = new Set(['a', 'a/b', 'b', 'c\xff']);
-  const pattern = fc.array(fc.constantFrom('a', 'b', 'c', '\xff', '*', '**', '/', '?', '!', '[ab]', '\\', ' ', '#'), { maxLength: 6 });
+  const pattern = fc.array(fc.constantFrom('a', 'b', 'c', '\xff', '*', '**', '/', '?', '!', '[ab]', '\\', ' ', '#'), {
+    maxLength: 6,
+  });
   fc.assert(
     fc.property(fc.array(pattern, { maxLength: 4 }), lines => {
       const text = lines.map(line => `${line.join('')}\n`).join('');
@@ -71,7 +81,10 @@ test('git itself decides alike', async () => {
       const fields = byGit.stdout.toString('latin1').split('\0');
       const theirs = paths.filter((_, at) => isExcluded(fields[at * 4 + 2] ?? ''));
       const ignored = rules(text);
-      expect({ text, ignored: paths.filter(path => ignored(path, directories.has(path))) }).toEqual({ text, ignored: theirs });
+      expect({ text, ignored: paths.filter(path => ignored(path, directories.has(path))) }).toEqual({
+        text,
+        ignored: theirs,
+      });
     }),
     { numRuns: 60 },
   );

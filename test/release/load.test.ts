@@ -3,7 +3,19 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { AWKWARD_NAMES, awkwardTree, codesOf, collect, commitAll, failuresOf, growTree, load, makeDirectory, makeTree, run } from './trees.ts';
+import {
+  AWKWARD_NAMES,
+  awkwardTree,
+  codesOf,
+  collect,
+  commitAll,
+  failuresOf,
+  growTree,
+  load,
+  makeDirectory,
+  makeTree,
+  run,
+} from './trees.ts';
 
 async function pack(directory: string, name = 'release.tar', args: readonly string[] = []): Promise<string> {
   const file = join(await makeDirectory(), name);
@@ -66,14 +78,21 @@ describe('one tree', () => {
   });
 
   test('is in byte order, a directory before what is in it', async () => {
-    const directory = await makeTree({ 'a/x': { file: '' }, 'a.b': { file: '' }, 'a-b': { file: '' }, '\xff': { file: '' }, B: { file: '' } });
+    const directory = await makeTree({
+      'a/x': { file: '' },
+      'a.b': { file: '' },
+      'a-b': { file: '' },
+      '\xff': { file: '' },
+      B: { file: '' },
+    });
     expect(await paths(directory)).toEqual(['B', 'a', 'a-b', 'a.b', 'a/x', '\xff']);
   });
 });
 
 test('temporary files are gone when the release is closed, and when it is refused', async () => {
   const before = new Set(await readdir(tmpdir()));
-  const spools = async (): Promise<string[]> => (await readdir(tmpdir())).filter(name => /^fleetflip-(?!test)/.test(name) && !before.has(name));
+  const spools = async (): Promise<string[]> =>
+    (await readdir(tmpdir())).filter(name => /^fleetflip-(?!test)/.test(name) && !before.has(name));
   const file = await pack(await makeTree({ a: { file: 'x' } }));
   const release = await load(file);
   expect(await spools()).not.toEqual([]);
@@ -133,7 +152,11 @@ describe('.fleetflipignore', () => {
   });
 
   test('leaves a directory standing whose files are all left out, also in an archive that does not name it', async () => {
-    const directory = await makeTree({ '.fleetflipignore': { file: '*.log\n' }, a: { file: 'x' }, 'logs/x.log': { file: 'x' } });
+    const directory = await makeTree({
+      '.fleetflipignore': { file: '*.log\n' },
+      a: { file: 'x' },
+      'logs/x.log': { file: 'x' },
+    });
     const file = join(await makeDirectory(), 'x.tar');
     await run(directory, 'tar', ['-cf', file, '.fleetflipignore', 'a', 'logs/x.log']);
     expect(await paths(directory)).toEqual(['a', 'logs']);
@@ -151,7 +174,11 @@ describe('.fleetflipignore', () => {
   });
 
   test('also takes away what would be refused', async () => {
-    const directory = await makeTree({ '.fleetflipignore': { file: 'out\npipe\n' }, a: { file: 'x' }, out: { link: '/etc/passwd' } });
+    const directory = await makeTree({
+      '.fleetflipignore': { file: 'out\npipe\n' },
+      a: { file: 'x' },
+      out: { link: '/etc/passwd' },
+    });
     await run(directory, 'mkfifo', ['pipe']);
     expect(await paths(directory)).toEqual(['a']);
     expect(await paths(await pack(directory))).toEqual(['a']);
@@ -160,9 +187,14 @@ describe('.fleetflipignore', () => {
 
 describe('refused', () => {
   test('what is not there, and what is no archive', async () => {
-    const directory = await makeTree({ 'a.txt': { file: 'x' }, 'bad.tar': { file: 'x'.repeat(2048) }, 'bad.tgz': { file: 'x'.repeat(2048) } });
+    const directory = await makeTree({
+      'a.txt': { file: 'x' },
+      'bad.tar': { file: 'x'.repeat(2048) },
+      'bad.tgz': { file: 'x'.repeat(2048) },
+    });
     expect(await codesOf(load('missing', { cwd: directory }))).toEqual(['RELEASE_NOT_FOUND']);
-    for (const name of ['a.txt', 'bad.tar', 'bad.tgz']) expect(await codesOf(load(name, { cwd: directory })), name).toEqual(['RELEASE_NOT_ARCHIVE']);
+    for (const name of ['a.txt', 'bad.tar', 'bad.tgz'])
+      expect(await codesOf(load(name, { cwd: directory })), name).toEqual(['RELEASE_NOT_ARCHIVE']);
     await run(directory, 'mkfifo', ['pipe.tar']);
     expect(await codesOf(load('pipe.tar', { cwd: directory }))).toEqual(['RELEASE_NOT_ARCHIVE']);
   });
@@ -195,13 +227,22 @@ describe('refused', () => {
       'd/e/root': { link: '../..' },
       'd/sly': { link: 'e/root/../x' },
     };
-    const inside = { 'd/fine': { link: '../d/e/../x' }, 'd/top': { link: '..' }, loop: { link: 'loop' }, same: { link: './/.' } };
+    const inside = {
+      'd/fine': { link: '../d/e/../x' },
+      'd/top': { link: '..' },
+      loop: { link: 'loop' },
+      same: { link: './/.' },
+    };
     const directory = await makeTree({ ...escaping, ...inside, x: { file: 'x' } });
     for (const source of [directory, await pack(directory)]) {
       const failures = await failuresOf(load(source));
       expect(failures.map(failure => failure.code)).toEqual(Array(5).fill('RELEASE_LINK_ESCAPES'));
       for (const path of Object.keys(escaping)) {
-        if (path !== 'd/e/root') expect(failures.some(failure => failure.what.includes(`link ${path} `)), path).toBe(true);
+        if (path !== 'd/e/root')
+          expect(
+            failures.some(failure => failure.what.includes(`link ${path} `)),
+            path,
+          ).toBe(true);
       }
     }
   });
@@ -211,7 +252,11 @@ describe('refused', () => {
     const directory = await makeTree({ out: { link: '/' }, 'video.mp4': { file: pointer }, fine: { file: 'x' } });
     await run(directory, 'mkfifo', ['pipe']);
     const failures = await failuresOf(load(directory));
-    expect(failures.map(failure => failure.code).sort()).toEqual(['RELEASE_LFS', 'RELEASE_LINK_ESCAPES', 'RELEASE_SPECIAL_FILE']);
+    expect(failures.map(failure => failure.code).sort()).toEqual([
+      'RELEASE_LFS',
+      'RELEASE_LINK_ESCAPES',
+      'RELEASE_SPECIAL_FILE',
+    ]);
     for (const failure of failures) expect(failure).toMatchObject({ kind: 'refused', phase: 'prepare' });
   });
 
@@ -231,7 +276,8 @@ describe('refused', () => {
     const directory = await makeTree({ a: { file: 'x' } });
     const reason = new Error('enough');
     const signal = AbortSignal.abort(reason);
-    for (const source of [directory, await pack(directory)]) await expect(load(source, { signal })).rejects.toBe(reason);
+    for (const source of [directory, await pack(directory)])
+      await expect(load(source, { signal })).rejects.toBe(reason);
   });
 });
 

@@ -18,7 +18,16 @@ export function tar(...members: readonly (Member | Buffer)[]): Buffer {
   return Buffer.concat([...members.map(one => (Buffer.isBuffer(one) ? one : member(one))), END]);
 }
 
-export function member({ name, type = '0', content = '', target = '', size, mode = '0000644', prefix = '', magic = 'ustar\x0000' }: Member): Buffer {
+export function member({
+  name,
+  type = '0',
+  content = '',
+  target = '',
+  size,
+  mode = '0000644',
+  prefix = '',
+  magic = 'ustar\x0000',
+}: Member): Buffer {
   const header = Buffer.alloc(512);
   const body = Buffer.from(content, 'latin1');
   header.write(name, 0, 100, 'latin1');

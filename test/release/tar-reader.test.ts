@@ -31,21 +31,40 @@ const A: Member = { name: 'a', content: 'first' };
 describe('names', () => {
   test('come from the prefix, from GNU and from pax headers, as bytes', async () => {
     const long = `${'l'.repeat(200)}\xff`;
-    expect(await read(tar({ name: 'file', prefix: 'some/where', content: 'x' }))).toEqual(['some/', 'some/where/', 'some/where/file=x']);
+    expect(await read(tar({ name: 'file', prefix: 'some/where', content: 'x' }))).toEqual([
+      'some/',
+      'some/where/',
+      'some/where/file=x',
+    ]);
     expect(await read(tar({ name: '././@LongLink', type: 'L', content: `${long}\0` }, A))).toEqual([`${long}=first`]);
-    expect(await read(tar({ name: '././@LongLink', type: 'K', content: `${long}\0` }, { name: 's', type: '2' }))).toEqual([`s->${long}`]);
-    expect(await read(tar(pax('x', { path: long, linkpath: `t\xfe` }), { name: 's', type: '2' }))).toEqual([`${long}->t\xfe`]);
+    expect(
+      await read(tar({ name: '././@LongLink', type: 'K', content: `${long}\0` }, { name: 's', type: '2' })),
+    ).toEqual([`s->${long}`]);
+    expect(await read(tar(pax('x', { path: long, linkpath: `t\xfe` }), { name: 's', type: '2' }))).toEqual([
+      `${long}->t\xfe`,
+    ]);
   });
 
   test('of pax headers are for the next member, and of global ones for all that follow', async () => {
     expect(await read(tar(pax('x', { path: 'p' }), A, { name: 'b' }))).toEqual(['b=', 'p=first']);
-    expect(await read(tar(pax('g', { linkpath: 'all' }), { name: 's', type: '2', target: 'x' }, { name: 't', type: '2' }))).toEqual(['s->all', 't->all']);
-    expect(await read(tar(pax('g', { comment: 'c'.repeat(40) }), pax('x', { path: '', mtime: '1.5' }), A))).toEqual(['a=first']);
+    expect(
+      await read(tar(pax('g', { linkpath: 'all' }), { name: 's', type: '2', target: 'x' }, { name: 't', type: '2' })),
+    ).toEqual(['s->all', 't->all']);
+    expect(await read(tar(pax('g', { comment: 'c'.repeat(40) }), pax('x', { path: '', mtime: '1.5' }), A))).toEqual([
+      'a=first',
+    ]);
   });
 
   test('may begin with ./ and end with a slash; the root itself is nothing', async () => {
-    expect(await read(tar({ name: './', type: '5' }, { name: '.', type: '5' }, { name: './d/', type: '5' }, { name: './d/f' }))).toEqual(['d/', 'd/f=']);
-    expect(await read(tar({ name: 'old/', type: '\0' }, { name: 'old/f', type: '\0', content: 'x' }))).toEqual(['old/', 'old/f=x']);
+    expect(
+      await read(
+        tar({ name: './', type: '5' }, { name: '.', type: '5' }, { name: './d/', type: '5' }, { name: './d/f' }),
+      ),
+    ).toEqual(['d/', 'd/f=']);
+    expect(await read(tar({ name: 'old/', type: '\0' }, { name: 'old/f', type: '\0', content: 'x' }))).toEqual([
+      'old/',
+      'old/f=x',
+    ]);
   });
 
   test('that are not safe are refused', async () => {
@@ -55,13 +74,24 @@ describe('names', () => {
     expect(await refuse(tar(pax('x', { path: 'a\0b' }), A))).toEqual(['RELEASE_UNSAFE_NAME']);
     expect(await refuse(tar({ name: '/etc', type: '5' }))).toEqual(['RELEASE_UNSAFE_NAME']);
     expect(await refuse(tar({ name: '.', content: 'x' }))).toEqual(['RELEASE_UNSAFE_NAME']);
-    expect(await refuse(tar(pax('x', { linkpath: 'a\0b' }), { name: 's', type: '2' }))).toEqual(['RELEASE_LINK_ESCAPES']);
+    expect(await refuse(tar(pax('x', { linkpath: 'a\0b' }), { name: 's', type: '2' }))).toEqual([
+      'RELEASE_LINK_ESCAPES',
+    ]);
   });
 
   test('that are there twice are refused, whatever they are', async () => {
     const directory: Member = { name: 'd', type: '5' };
     const link: Member = { name: 'a', type: '2', target: 'x' };
-    for (const members of [[A, A], [A, { name: './a' }], [A, link], [link, link], [directory, directory], [directory, { name: 'd' }], [{ name: 'd' }, { name: 'd/x' }], [link, { name: 'a/x' }]]) {
+    for (const members of [
+      [A, A],
+      [A, { name: './a' }],
+      [A, link],
+      [link, link],
+      [directory, directory],
+      [directory, { name: 'd' }],
+      [{ name: 'd' }, { name: 'd/x' }],
+      [link, { name: 'a/x' }],
+    ]) {
       expect(await refuse(tar(...members)), JSON.stringify(members)).toEqual(['RELEASE_DUPLICATE']);
     }
     expect(await read(tar({ name: 'd/x' }, directory))).toEqual(['d/', 'd/x=']);
@@ -75,12 +105,15 @@ describe('names', () => {
 
 describe('hard links', () => {
   test('become files with the linked content and mode', async () => {
-    expect(await read(tar({ ...A, mode: '0000755' }, { name: 'd/b', type: '1', target: './a' }, { name: 'c', type: '1', target: 'd/b' }))).toEqual([
-      'a=first',
-      'c=first',
-      'd/',
-      'd/b=first',
-    ]);
+    expect(
+      await read(
+        tar(
+          { ...A, mode: '0000755' },
+          { name: 'd/b', type: '1', target: './a' },
+          { name: 'c', type: '1', target: 'd/b' },
+        ),
+      ),
+    ).toEqual(['a=first', 'c=first', 'd/', 'd/b=first']);
     const directory = await makeTree({ one: { file: 'same', mode: 0o755 }, soft: { link: 'one' } });
     await run(directory, 'ln', ['one', 'two']);
     await run(directory, 'ln', ['-P', 'soft', 'soft2']);
@@ -95,7 +128,9 @@ describe('hard links', () => {
   });
 
   test('to a file that is left out keep its content', async () => {
-    expect(await read(tar({ name: '.fleetflipignore', content: 'a\n' }, A, { name: 'b', type: '1', target: 'a' }))).toEqual(['b=first']);
+    expect(
+      await read(tar({ name: '.fleetflipignore', content: 'a\n' }, A, { name: 'b', type: '1', target: 'a' })),
+    ).toEqual(['b=first']);
   });
 
   test('to nothing are refused', async () => {
@@ -134,14 +169,18 @@ describe('kinds that no release has are refused', () => {
 
   test('sparse files of every format', async () => {
     const directory = await makeTree({ '.fleetflipignore': { file: 'other\n' }, after: { file: 'x' } });
-    const script = 'for at in $(seq 0 2 60); do printf x | dd of=holes bs=1 seek=$((at * 65536)) conv=notrunc 2>/dev/null; done; truncate -s 8M holes';
+    const script =
+      'for at in $(seq 0 2 60); do printf x | dd of=holes bs=1 seek=$((at * 65536)) conv=notrunc 2>/dev/null; done; truncate -s 8M holes';
     await run(directory, 'sh', ['-c', script]);
     for (const format of ['--format=gnu', '--sparse-version=0.0', '--sparse-version=0.1', '--sparse-version=1.0']) {
       const file = join(await makeDirectory(), 'x.tar');
       const pax = format.startsWith('--sparse') ? ['--format=posix'] : [];
       await run(directory, 'tar', ['-cf', file, '--sparse', ...pax, format, 'holes', 'after']);
       const failures = await failuresOf(load(file));
-      expect(failures.map(({ code, what }) => `${code} ${what}`), format).toEqual(['RELEASE_SPECIAL_FILE holes is a sparse file']);
+      expect(
+        failures.map(({ code, what }) => `${code} ${what}`),
+        format,
+      ).toEqual(['RELEASE_SPECIAL_FILE holes is a sparse file']);
     }
   });
 });
@@ -157,10 +196,14 @@ describe('an archive that is cut short', () => {
 
   test('is refused when it is compressed, in its last bytes too', async () => {
     const zipped = gzipSync(whole);
-    expect(await codesOf(load(await store(zipped, 'x.tgz')).then(() => Promise.reject(new Error('fine'))))
-      .catch((error: Error) => error.message)).toBe('fine');
+    expect(
+      await codesOf(load(await store(zipped, 'x.tgz')).then(() => Promise.reject(new Error('fine')))).catch(
+        (error: Error) => error.message,
+      ),
+    ).toBe('fine');
     const cuts = [0, 1, 9, 10, 20, zipped.length - 9, zipped.length - 8, zipped.length - 4, zipped.length - 1];
-    for (const length of cuts) expect(await refuse(zipped.subarray(0, length), 'x.tar.gz'), String(length)).toEqual(['RELEASE_CUT_SHORT']);
+    for (const length of cuts)
+      expect(await refuse(zipped.subarray(0, length), 'x.tar.gz'), String(length)).toEqual(['RELEASE_CUT_SHORT']);
   });
 
   test('is refused when a real tar made it', async () => {
@@ -181,7 +224,9 @@ describe('an archive that is damaged', () => {
   test('is refused for anything but zeros behind its end', async () => {
     expect(await read(Buffer.concat([tar(A), Buffer.alloc(9216)]))).toEqual(['a=first']);
     expect(await refuse(Buffer.concat([tar(A), tar(A)]))).toEqual(['RELEASE_NOT_ARCHIVE']);
-    expect(await refuse(Buffer.concat([member(A), Buffer.alloc(512), member(A), END]))).toEqual(['RELEASE_NOT_ARCHIVE']);
+    expect(await refuse(Buffer.concat([member(A), Buffer.alloc(512), member(A), END]))).toEqual([
+      'RELEASE_NOT_ARCHIVE',
+    ]);
   });
 
   test('is refused when its gzip checksum is wrong', async () => {

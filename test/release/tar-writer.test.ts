@@ -10,7 +10,11 @@ function everything(release: Release): readonly SentEntry[] {
   return release.manifest.map(({ path }) => ({ path, mtime: null }));
 }
 
-async function write(release: Release, entries: readonly SentEntry[], mtime = 1_700_000_000): Promise<{ file: string; size: number }> {
+async function write(
+  release: Release,
+  entries: readonly SentEntry[],
+  mtime = 1_700_000_000,
+): Promise<{ file: string; size: number }> {
   const file = join(await makeDirectory(), 'out.tar');
   return { file, size: await writeArchive(release, { entries, mtime, file }) };
 }
@@ -36,7 +40,11 @@ describe.each(tars().map(tar => ({ tar })))('unpacked by $tar', ({ tar }) => {
   test('files have the mtime that was asked for', async () => {
     const release = await load(await makeTree({ a: { file: 'x' }, b: { file: 'y' }, far: { file: 'z' } }));
     const far = 8 ** 11 + 5;
-    const { file } = await write(release, [{ path: 'a', mtime: null }, { path: 'b', mtime: 1_234_567_890 }, { path: 'far', mtime: far }]);
+    const { file } = await write(release, [
+      { path: 'a', mtime: null },
+      { path: 'b', mtime: 1_234_567_890 },
+      { path: 'far', mtime: far },
+    ]);
     const target = await unpack(file, tar);
     expect((await lstat(join(target, 'a'))).mtimeMs).toBe(1_700_000_000_000);
     expect((await lstat(join(target, 'b'))).mtimeMs).toBe(1_234_567_890_000);
@@ -63,7 +71,11 @@ test('an mtime before 1970 arrives', async () => {
 
 test('an archive holds only what is to be sent, owned by root, and ends with two empty blocks', async () => {
   const release = await load(await makeTree({ 'd/a': { file: 'x' }, b: { file: 'y'.repeat(513) }, l: { link: 'b' } }));
-  const { file } = await write(release, [{ path: 'b', mtime: null }, { path: 'd', mtime: null }, { path: 'l', mtime: null }]);
+  const { file } = await write(release, [
+    { path: 'b', mtime: null },
+    { path: 'd', mtime: null },
+    { path: 'l', mtime: null },
+  ]);
   const listed = await run('/', 'tar', ['--numeric-owner', '-tvf', file]);
   expect(listed.split('\n').map(line => line.replace(/ +/g, ' ').replace(/ \d{4}-\S+ \S+/, ''))).toEqual([
     '-rw-r--r-- 0/0 513 ./b',
@@ -82,7 +94,9 @@ test('an archive of a tarball is the same as one of its directory', async () => 
   await run(directory, 'tar', ['-cf', packed, '.']);
   const one = await load(directory);
   const other = await load(packed);
-  const bytes = await Promise.all([one, other].map(async release => readFileSync((await write(release, everything(release))).file)));
+  const bytes = await Promise.all(
+    [one, other].map(async release => readFileSync((await write(release, everything(release))).file)),
+  );
   expect(bytes[0]?.equals(bytes[1] ?? Buffer.alloc(0))).toBe(true);
 });
 

@@ -149,7 +149,12 @@ export async function failuresOf(attempt: Promise<unknown>): Promise<FleetflipEr
 
 /** Each tar of this machine as a command line. */
 export function tars(): readonly (readonly [string, ...string[]])[] {
-  const known: readonly (readonly [string, ...string[]])[] = [['tar'], ['busybox', 'tar'], ['bsdtar'], ['toybox', 'tar']];
+  const known: readonly (readonly [string, ...string[]])[] = [
+    ['tar'],
+    ['busybox', 'tar'],
+    ['bsdtar'],
+    ['toybox', 'tar'],
+  ];
   return known.filter(([command, ...args]) => spawnSync(command, [...args, '--help']).error === undefined);
 }
 

@@ -41,10 +41,7 @@ export async function makeLocalFleet(count: number, path = process.env.PATH ?? '
   const bin = (name: string): string => join(directory, name, 'bin');
   const connector: Connector = {
     connect: (host, options) =>
-      createLocalConnector({ env: { ...process.env, PATH: `${bin(host.name)}:${path}` } }).connect(
-        host,
-        options,
-      ),
+      createLocalConnector({ env: { ...process.env, PATH: `${bin(host.name)}:${path}` } }).connect(host, options),
     close: async () => undefined,
   };
   return {

@@ -22,7 +22,8 @@ const SHELLS: readonly (readonly [string, readonly string[]])[] = [
 export function findUserlands(): readonly Userland[] {
   const found = SHELLS.flatMap(([name, places]) => {
     const program = places.find(existsSync);
-    if (program === undefined && process.env.FLEETFLIP_REQUIRE_SHELLS) throw new Error(`${name} is not on this machine`);
+    if (program === undefined && process.env.FLEETFLIP_REQUIRE_SHELLS)
+      throw new Error(`${name} is not on this machine`);
     return program === undefined ? [] : [make(name, program)];
   });
   return found.length > 0 ? found : [{ name: 'sh', path: process.env.PATH ?? '' }];
