@@ -644,7 +644,10 @@ take_lists() {
 # found by the proof.
 copy_files() {
   # shellcheck disable=SC2016 # expanded by the inner shell
-  (cd "$root/$from" && xargs -0 sh -c 'tar -cf - "$@" | (cd "$0" && tar -xopf -)' "$root/$slot" <"$lists/copy")
+  # GNU tar takes a backslash in a name for an escape, unless it is told not to.
+  case $(tar --version 2>/dev/null) in *GNU*) create='tar --no-unquote -cf - "$@"' ;; *) create='tar -cf - "$@"' ;; esac
+  # shellcheck disable=SC2016
+  (cd "$root/$from" && xargs -0 sh -c "$create"' | (cd "$0" && tar -xopf -)' "$root/$slot" <"$lists/copy")
 }
 
 # ---- phase two -------------------------------------------------------------------------------------------------
