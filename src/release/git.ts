@@ -37,7 +37,8 @@ export async function describe(cwd: string, ref?: string): Promise<string> {
 
 async function resolveCommit(ref: string, cwd: string): Promise<string> {
   try {
-    return (await git(cwd, ['rev-parse', '--verify', '--quiet', '--end-of-options', `${ref}^{commit}`])).trim();
+    if (ref.startsWith('-')) throw new Error('an option is no ref');
+    return (await git(cwd, ['rev-parse', '--verify', '--quiet', `${ref}^{commit}`])).trim();
   } catch {
     const inside = await git(cwd, ['rev-parse', '--git-dir']).catch(() => null);
     const what = inside === null ? `${cwd} is in no git repository` : `git knows no ${ref}`;
