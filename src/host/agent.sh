@@ -442,7 +442,8 @@ say_tools() {
   else
     say "writable no"
   fi
-  if [ -w "$record" ]; then find_method "$record"; elif need_work; then find_method "$work"; else method=none; fi
+  # Without the lock nothing is written beside the site.
+  if [ -n "$token" ]; then find_method "$record"; elif need_work; then find_method "$work"; else method=none; fi
   say "rename $method"
 }
 
@@ -822,12 +823,22 @@ verb_needs() {
   say_tools_as_problems
   if [ ! -d "$root" ]; then
     problem "the root directory $root does not exist"
-  elif ! { mkdir "$root/.$name.fleetflip-try.$$" 2>/dev/null; }; then
-    problem "the login may not write to $root"
   else
+    need_work && touch -r "$root" "$work/root"
+    try_root
+    [ -z "$work" ] || touch -r "$work/root" "$root" 2>/dev/null
+  fi
+  return 0
+}
+
+# In a directory of its own that is gone again; the root gets its mtime back.
+try_root() {
+  if mkdir "$root/.$name.fleetflip-try.$$" 2>/dev/null; then
     find_method "$root/.$name.fleetflip-try.$$"
     [ "$method" != none ] || problem "no program of this host renames onto a link atomically"
     rm -rf "$root/.$name.fleetflip-try.$$"
+  else
+    problem "the login may not write to $root"
   fi
 }
 

@@ -16,13 +16,17 @@ export function isArchive(name: string): boolean {
 }
 
 export async function readArchive(file: string): Promise<Source> {
-  return readStream(createReadStream(file), !file.endsWith('.tar'));
+  return readStream(() => createReadStream(file), !file.endsWith('.tar'));
 }
 
-/** The contents are spooled to a private temporary file, which `close` removes. */
-export async function readStream(stream: Readable, gzip: boolean): Promise<Source> {
+/**
+ * The contents are spooled to a private temporary file, which `close` removes.
+ * @param open called when all is ready to read: the output of a child process that nobody reads is lost when it ends
+ */
+export async function readStream(open: () => Readable, gzip: boolean): Promise<Source> {
   const directory = await mkdtemp(join(tmpdir(), 'fleetflip-'));
   const close = (): Promise<void> => rm(directory, { recursive: true, force: true });
+  const stream = open();
   try {
     return { entries: await readTar(gzip ? unzip(stream) : stream, join(directory, 'spool')), close };
   } catch (thrown) {

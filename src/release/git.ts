@@ -21,9 +21,12 @@ export async function readGit(ref: string, cwd: string): Promise<Source> {
       'Release a directory or an archive that contains them',
     );
   }
-  const child = spawn('git', ['archive', '--format=tar', commit], { cwd: top, stdio: ['ignore', 'pipe', 'ignore'] });
-  const ended = new Promise<number | null>(resolve => child.once('close', resolve));
-  const source = await readStream(child.stdout, false);
+  let ended: Promise<number | null> = Promise.resolve(null);
+  const source = await readStream(() => {
+    const child = spawn('git', ['archive', '--format=tar', commit], { cwd: top, stdio: ['ignore', 'pipe', 'ignore'] });
+    ended = new Promise(resolve => child.once('close', resolve));
+    return child.stdout;
+  }, false);
   if ((await ended) === 0) return source;
   await source.close();
   throw releaseError('RELEASE_GIT', `git archive of ${ref} failed`, 'Try it by hand: git archive');
