@@ -28,7 +28,7 @@ export function toBytes(value: ByteString): Uint8Array {
 
 /** For people: UTF-8 where it is, everything else and every control character as `\xNN`. Safe for a terminal. */
 export function show(value: ByteString): string {
-  const decoder = new TextDecoder('utf-8', { fatal: true });
+  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
   const bytes = toBytes(value);
   let out = '';
   for (let at = 0; at < bytes.length; ) {

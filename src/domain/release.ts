@@ -71,6 +71,7 @@ export function decodeManifest(bytes: Uint8Array): Manifest {
   let nextTarget = lines.length;
   const manifest = lines.map((text, at) => parseEntry(text, strings[at], () => strings[nextTarget++]));
   if (nextTarget !== strings.length) throw new Error('not a manifest: names and table differ in number');
+  if (!isOrdered(manifest)) throw new Error('not a manifest: names are not in order, each once');
   return manifest;
 }
 
@@ -123,12 +124,18 @@ function line(entry: Entry): string {
   }
 }
 
+function isOrdered(manifest: Manifest): boolean {
+  return manifest.every((entry, at) => at === 0 || (manifest[at - 1]?.path ?? '') < entry.path);
+}
+
+/** Numbers and modes have one way to be written, so that what is read is the bytes' only meaning. */
 function parseEntry(text: string, name: string | undefined, target: () => string | undefined): Entry {
-  if (name === undefined || !name.startsWith('./')) throw new Error('not a manifest: a name is missing');
+  if (name === undefined || !/^\.\/./s.test(name)) throw new Error('not a manifest: a name is missing');
   const path = name.slice(2);
-  const file = /^f ([0-7]{1,4}) (\d+) ([0-9a-f]{64})$/.exec(text);
-  if (file) return { kind: 'file', path, mode: file[1] ?? '', size: Number(file[2]), sha256: file[3] ?? '' };
-  const directory = /^d ([0-7]{1,4})$/.exec(text);
+  const file = /^f (0|[1-7][0-7]{0,3}) (0|[1-9]\d{0,15}) ([0-9a-f]{64})$/.exec(text);
+  if (file && Number.isSafeInteger(Number(file[2])))
+    return { kind: 'file', path, mode: file[1] ?? '', size: Number(file[2]), sha256: file[3] ?? '' };
+  const directory = /^d (0|[1-7][0-7]{0,3})$/.exec(text);
   if (directory) return { kind: 'directory', path, mode: directory[1] ?? '' };
   const link = text === 'l' ? target() : undefined;
   if (link !== undefined) return { kind: 'link', path, target: link };

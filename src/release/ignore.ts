@@ -1,20 +1,24 @@
 /** `.fleetflipignore`: gitignore's rules, for every source. `.git` and the file itself are always left out. */
 
 import ignore from 'ignore';
-import { type ByteString, fromText } from '../domain/bytes.ts';
+import { type ByteString, fromBytes } from '../domain/bytes.ts';
 
 export const IGNORE_FILE = '.fleetflipignore';
 
-/** True when the entry is left out. What is in an ignored directory is asked too, or never reached. */
+/** True when the entry is left out. What is in an ignored directory is left out too. */
 export type Ignore = (path: ByteString, isDirectory: boolean) => boolean;
 
-/** @param rules the text of the file; null when there is none */
-export function createIgnore(rules: string | null): Ignore {
-  const matcher = ignore({ allowRelativePaths: true });
-  // Rules are compared with names byte by byte, so they are read as byte strings too.
-  if (rules !== null) matcher.add(fromText(rules));
+/** @param rules the bytes of the file; null when there is none */
+export function createIgnore(rules: Uint8Array | null): Ignore {
+  const matcher = ignore({ allowRelativePaths: true, ignorecase: false });
+  if (rules !== null) matcher.add(disguise(fromBytes(rules).replace(/^\xef\xbb\xbf/, '')));
   return (path, isDirectory) => {
     if (path === IGNORE_FILE || path.split('/').includes('.git')) return true;
-    return rules !== null && matcher.ignores(isDirectory ? `${path}/` : path);
+    return matcher.ignores(disguise(isDirectory ? `${path}/` : path));
   };
+}
+
+/** Bytes beyond ASCII as private characters: as latin1, some would count as spaces or as each other's upper case. */
+function disguise(value: ByteString): string {
+  return value.replace(/[\x80-\xff]/g, byte => String.fromCharCode(0xe000 + byte.charCodeAt(0)));
 }

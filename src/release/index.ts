@@ -1,17 +1,19 @@
 /** A release from a directory, an archive or a git ref. */
 
 import { createHash } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import type { ByteString } from '../domain/bytes.ts';
+import { FleetflipError } from '../domain/error.ts';
 import { type Manifest, type ReleaseId, releaseId } from '../domain/release.ts';
 import { isArchive, readArchive } from './archive.ts';
-import { checkEntries, readContent } from './check.ts';
-import { readDirectory } from './directory.ts';
+import { checkEntries } from './check.ts';
+import { readContent } from './content.ts';
+import { readDirectory, readDirectoryRules } from './directory.ts';
 import { describe, readGit } from './git.ts';
 import { createIgnore, IGNORE_FILE, type Ignore } from './ignore.ts';
-import { releaseError } from './problems.ts';
-import type { Found, Source } from './source.ts';
+import { REFUSALS, releaseError } from './problems.ts';
+import { type Found, isSafe, type Source, withParents } from './source.ts';
 
 export { type ArchiveOptions, writeArchive } from './tar-writer.ts';
 
@@ -31,33 +33,23 @@ export interface LoadReleaseOptions {
   /** Paths are relative to it, and its repository is the one of `git:REF`. */
   readonly cwd: string;
   readonly label?: string | undefined;
+  /** Ends the reading; its reason is thrown. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
  * Reads a release whole: a directory, a `.tar`, `.tar.gz` or `.tgz` file, or `git:REF`.
  * @throws FleetflipError with every reason to refuse it, codes `RELEASE_...`
  */
-export async function loadRelease(source: string, { cwd, label }: LoadReleaseOptions): Promise<Release> {
-  const opened = await openSource(source, cwd);
+export async function loadRelease(source: string, options: LoadReleaseOptions): Promise<Release> {
+  options.signal?.throwIfAborted();
+  let opened: Opened | undefined;
   try {
-    const ignored = await readRules(opened.source, opened.ignored);
-    const kept = opened.source.entries.filter(entry => !isIgnored(entry, ignored));
-    const { manifest, contents, warnings } = await checkEntries(kept);
-    return {
-      id: releaseId(manifest, bytes => createHash('sha256').update(bytes).digest('hex')),
-      manifest,
-      label: cleanLabel(label ?? (await opened.describe())),
-      warnings,
-      open(path) {
-        const content = contents.get(path);
-        if (content === undefined) throw new Error('no file of this release');
-        return readContent(content);
-      },
-      close: opened.source.close,
-    };
+    opened = await openSource(source, options);
+    return await buildRelease(opened, options);
   } catch (thrown) {
-    await opened.source.close();
-    throw thrown;
+    await opened?.source.close();
+    throw options.signal?.aborted ? options.signal.reason : thrown;
   }
 }
 
@@ -68,50 +60,61 @@ interface Opened {
   readonly describe: () => Promise<string>;
 }
 
-async function openSource(source: string, cwd: string): Promise<Opened> {
+async function buildRelease(opened: Opened, { label, signal }: LoadReleaseOptions): Promise<Release> {
+  const ignored = opened.ignored ?? (await readRules(opened.source));
+  const kept = withParents(opened.source.entries).filter(entry => !isIgnored(entry, ignored));
+  const { manifest, contents, warnings } = await checkEntries(kept, signal);
+  return {
+    id: releaseId(manifest, bytes => createHash('sha256').update(bytes).digest('hex')),
+    manifest,
+    label: cleanLabel(label ?? (await opened.describe())),
+    warnings,
+    open(path) {
+      const content = contents.get(path);
+      if (content === undefined) throw new Error('no file of this release');
+      return readContent(content);
+    },
+    close: () => opened.source.close(),
+  };
+}
+
+async function openSource(source: string, { cwd, signal }: LoadReleaseOptions): Promise<Opened> {
   if (source.startsWith('git:')) {
-    const ref = source.slice('git:'.length);
-    return { source: await readGit(ref, cwd), ignored: null, describe: () => describe(cwd, ref) };
+    const git = await readGit(source.slice('git:'.length), cwd, signal);
+    return { source: git, ignored: null, describe: () => describe(cwd, git.commit) };
   }
   const path = resolve(cwd, source);
   const found = await stat(path).catch(() => null);
-  if (found === null)
-    throw releaseError(
-      'RELEASE_NOT_FOUND',
-      `there is no ${source}`,
-      'Name a directory, a .tar, .tar.gz or .tgz file, or git:REF',
-    );
-  if (found.isDirectory()) {
-    const rules = await readFile(join(path, IGNORE_FILE), 'utf8').catch(() => null);
-    const ignored = createIgnore(rules);
-    return { source: await readDirectory(path, ignored), ignored, describe: () => describe(path) };
+  if (found === null) {
+    const hint = 'Name a directory, a .tar, .tar.gz or .tgz file, or git:REF';
+    throw releaseError('RELEASE_NOT_FOUND', `there is no ${source}`, hint);
   }
-  if (!isArchive(path))
-    throw releaseError(
-      'RELEASE_NOT_ARCHIVE',
-      `${source} is neither a directory nor a .tar, .tar.gz or .tgz file`,
-      'Pack it with tar, or name its directory',
-    );
-  return { source: await readArchive(path), ignored: null, describe: () => describe(dirname(path)) };
+  if (found.isDirectory()) {
+    const ignored = await readDirectoryRules(path);
+    return { source: await readDirectory(path, { ignored, signal }), ignored, describe: () => describe(path) };
+  }
+  if (!found.isFile() || !isArchive(path)) {
+    const what = `${source} is neither a directory nor a .tar, .tar.gz or .tgz file`;
+    throw releaseError('RELEASE_NOT_ARCHIVE', what, 'Pack it with tar, or name its directory');
+  }
+  return { source: await readArchive(path, signal), ignored: null, describe: () => describe(dirname(path)) };
 }
 
-async function readRules(source: Source, known: Ignore | null): Promise<Ignore> {
-  if (known !== null) return known;
-  const file = source.entries.find(entry => entry.kind === 'file' && entry.path === IGNORE_FILE);
-  if (file?.kind !== 'file') return createIgnore(null);
+async function readRules(source: Source): Promise<Ignore> {
+  const rules = source.entries.find(entry => entry.path === IGNORE_FILE || entry.path.startsWith(`${IGNORE_FILE}/`));
+  if (rules === undefined) return createIgnore(null);
+  if (rules.kind !== 'file' || rules.path !== IGNORE_FILE) throw new FleetflipError(REFUSALS.ignoreFile());
   const chunks: Buffer[] = [];
-  for await (const chunk of readContent(file.content)) chunks.push(chunk);
-  return createIgnore(Buffer.concat(chunks).toString('utf8'));
+  for await (const chunk of readContent(rules.content)) chunks.push(chunk);
+  return createIgnore(Buffer.concat(chunks));
 }
 
-/** What is below an ignored directory is ignored too. An unsafe name is kept, so that it is refused. */
+/** An unsafe name is kept, so that it is refused. */
 function isIgnored(entry: Found, ignored: Ignore): boolean {
-  const parts = entry.path.split('/');
-  if (entry.path === '' || parts.some(part => part === '' || part === '.' || part === '..')) return false;
-  const above = parts.slice(1).some((_, at) => ignored(parts.slice(0, at + 1).join('/'), true));
-  return above || ignored(entry.path, entry.kind === 'directory');
+  return isSafe(entry.path) && ignored(entry.path, entry.kind === 'directory' || entry.kind === 'submodule');
 }
 
 function cleanLabel(label: string): string {
-  return label.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '').slice(0, 100);
+  const characters = label.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '').trim();
+  return [...characters].slice(0, 100).join('');
 }

@@ -10,6 +10,8 @@ export interface Header {
   /** One character; `0` for every kind of plain file. */
   readonly type: string;
   readonly target: ByteString;
+  /** Old GNU sparse files: a block with more of the map follows. */
+  readonly extended: boolean;
 }
 
 /** @returns null when the checksum is wrong or a number cannot be read. */
@@ -19,16 +21,16 @@ export function parseHeader(block: Buffer): Header | null {
   const mode = parseNumber(block.subarray(100, 108));
   if (parseNumber(block.subarray(148, 156)) !== sum || size === null || mode === null) return null;
   const posix = block.subarray(257, 263).equals(Buffer.from('ustar\0'));
-  const prefix = posix ? parseText(block.subarray(345, 500)) : '';
-  const name = parseText(block.subarray(0, 100));
+  const prefix = posix ? untilNul(block.subarray(345, 500)) : '';
+  const name = untilNul(block.subarray(0, 100));
   const type = String.fromCharCode(block[156] ?? 0);
-  const plain = type === '\0' || type === '0' || type === '7';
   return {
     path: prefix === '' ? name : `${prefix}/${name}`,
     mode: mode & 0o7777,
     size,
-    type: plain ? (name.endsWith('/') ? '5' : '0') : type,
-    target: parseText(block.subarray(157, 257)),
+    type: type === '\0' || type === '7' ? '0' : type,
+    target: untilNul(block.subarray(157, 257)),
+    extended: type === 'S' && block[482] === 1,
   };
 }
 
@@ -38,8 +40,9 @@ export function parsePax(data: Buffer): Map<string, ByteString> | null {
   let at = 0;
   while (at < data.length) {
     const space = data.indexOf(32, at);
-    const length = Number(data.subarray(at, space).toString('latin1'));
-    if (space < 0 || !Number.isInteger(length) || length <= space - at || at + length > data.length) return null;
+    const digits = fromBytes(data.subarray(at, space));
+    const length = Number(digits);
+    if (space < 0 || !/^\d{1,9}$/.test(digits) || length <= space - at || at + length > data.length) return null;
     const text = fromBytes(data.subarray(space + 1, at + length));
     const equals = text.indexOf('=');
     if (equals < 0 || !text.endsWith('\n')) return null;
@@ -49,7 +52,8 @@ export function parsePax(data: Buffer): Map<string, ByteString> | null {
   return records;
 }
 
-function parseText(field: Buffer): ByteString {
+/** Text of a field that NUL ends, unless it fills the field. */
+export function untilNul(field: Buffer): ByteString {
   const end = field.indexOf(0);
   return fromBytes(end < 0 ? field : field.subarray(0, end));
 }
@@ -60,7 +64,7 @@ function parseNumber(field: Buffer): number | null {
     const value = field.reduce((total, byte, at) => total * 256 + (at === 0 ? byte & 0x7f : byte), 0);
     return Number.isSafeInteger(value) ? value : null;
   }
-  const text = parseText(field).trim();
+  const text = untilNul(field).trim();
   if (text === '') return 0;
   return /^[0-7]+$/.test(text) ? Number.parseInt(text, 8) : null;
 }

@@ -4,13 +4,13 @@
  */
 
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
-import { createWriteStream } from 'node:fs';
+import { open, rm } from 'node:fs/promises';
+import { pipeline } from 'node:stream/promises';
 import { type ByteString, toBytes } from '../domain/bytes.ts';
 import { FleetflipError } from '../domain/error.ts';
-import type { Entry } from '../domain/release.ts';
+import type { Entry, FileEntry } from '../domain/release.ts';
 import type { SentEntry } from '../domain/transfer.ts';
-import { REFUSALS } from './problems.ts';
+import { explainRead, explainSpool, REFUSALS } from './problems.ts';
 
 export interface ArchiveSource {
   readonly manifest: readonly Entry[];
@@ -28,45 +28,46 @@ export interface ArchiveOptions {
 
 /**
  * @returns the archive's size in bytes
- * @throws FleetflipError `RELEASE_CHANGED` when a file is no longer what the manifest says
+ * @throws FleetflipError `RELEASE_CHANGED` when a file is no longer what the manifest says, `RELEASE_UNREADABLE`,
+ * `RELEASE_SPOOL`; the file is removed then
  */
 export async function writeArchive(release: ArchiveSource, options: ArchiveOptions): Promise<number> {
-  const byPath = new Map(release.manifest.map(entry => [entry.path, entry]));
-  const out = createWriteStream(options.file, { mode: 0o600 });
-  let size = 0;
-  const write = async (bytes: Uint8Array): Promise<void> => {
-    size += bytes.length;
-    if (!out.write(bytes)) await once(out, 'drain');
-  };
+  const handle = await open(options.file, 'wx', 0o600).catch(thrown => Promise.reject(explainSpool(thrown)));
+  const out = handle.createWriteStream();
   try {
-    for (const sent of options.entries) {
-      const entry = byPath.get(sent.path);
-      if (entry === undefined) throw new Error('an entry to be sent is not in the manifest');
-      await write(headers(entry, sent.mtime ?? options.mtime));
-      if (entry.kind === 'file') await writeContent({ entry, content: release.open(entry.path), write });
-    }
-    await write(Buffer.alloc(1024));
-  } finally {
-    out.end();
-    await once(out, 'close');
+    await pipeline(pack(release, options), out);
+    return out.bytesWritten;
+  } catch (thrown) {
+    await rm(options.file, { force: true });
+    throw explainSpool(thrown);
   }
-  return size;
 }
 
-interface Writing {
-  readonly entry: Extract<Entry, { kind: 'file' }>;
-  readonly content: AsyncIterable<Uint8Array>;
-  readonly write: (bytes: Uint8Array) => Promise<void>;
+async function* pack(release: ArchiveSource, { entries, mtime }: ArchiveOptions): AsyncGenerator<Uint8Array> {
+  const byPath = new Map(release.manifest.map(entry => [entry.path, entry]));
+  for (const sent of entries) {
+    const entry = byPath.get(sent.path);
+    if (entry === undefined) throw new Error('an entry to be sent is not in the manifest');
+    yield headers(entry, Math.floor(sent.mtime ?? mtime));
+    if (entry.kind === 'file') yield* readProven(entry, release.open(entry.path));
+  }
+  yield Buffer.alloc(1024);
 }
 
-async function writeContent({ entry, content, write }: Writing): Promise<void> {
+/** The content, padded. What differs from the manifest is found out before the archive ends. */
+async function* readProven(entry: FileEntry, content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const hash = createHash('sha256');
-  for await (const chunk of content) {
-    hash.update(chunk);
-    await write(chunk);
+  try {
+    for await (const chunk of content) {
+      hash.update(chunk);
+      yield chunk;
+    }
+  } catch (thrown) {
+    const failure = explainRead(entry.path, thrown);
+    throw failure === null ? thrown : new FleetflipError(failure);
   }
   if (hash.digest('hex') !== entry.sha256) throw new FleetflipError(REFUSALS.changed(entry.path));
-  await write(Buffer.alloc((512 - (entry.size % 512)) % 512));
+  yield Buffer.alloc((512 - (entry.size % 512)) % 512);
 }
 
 const TYPES = { file: '0', directory: '5', link: '2' } as const;
@@ -126,12 +127,13 @@ function octal(value: number, width: number): string {
   return `${value.toString(8).padStart(width - 1, '0')}\0`;
 }
 
-/** Octal as long as it fits, then base 256. */
+/** Octal as long as it fits, then base 256 in two's complement. */
 function writeNumber(field: Buffer, value: number): void {
-  if (value < 8 ** 11) {
+  if (value >= 0 && value < 8 ** 11) {
     field.write(octal(value, 12), 0, 'latin1');
     return;
   }
-  field[0] = 0x80;
-  field.writeBigUInt64BE(BigInt(value), 4);
+  field.fill(value < 0 ? 0xff : 0, 0, 4);
+  field[0] = value < 0 ? 0xff : 0x80;
+  field.writeBigInt64BE(BigInt(value), 4);
 }
