@@ -1,12 +1,14 @@
-/** The whole story in a few seconds: two releases, one that fails on a host, and a rollback. */
+/** The whole story in a few seconds: two releases, one that fails on a host, its repair, and a rollback. */
 
 import { once } from 'node:events';
-import { chmod, mkdir, mkdtemp, readlink, rm, writeFile } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdtemp, readlink, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { deploy, loadInventory, type Result, type RunOptions, rollback } from '../index.ts';
+import { deploy, type Fleet, loadInventory, type Result, type RunOptions, rollback } from '../index.ts';
 import { createView } from '../render/index.ts';
 import { type DemoFleet, startDemoFleet } from './fleet.ts';
+import { breakDisk, repairDisk, writeSite } from './props.ts';
 
 export interface DemoOptions {
   /** Stay until Ctrl-C, with an inventory to play with. */
@@ -15,70 +17,132 @@ export interface DemoOptions {
 }
 
 const HOSTS = 5;
+const BROKEN = 3;
 
-/** @returns 0 when every step ended as it should, else 1. */
+/**
+ * Starts the hosts, tells the story, and removes everything again: at the end, after an error, on SIGINT, SIGTERM
+ * and SIGHUP. A second signal ends the process at once.
+ * @returns 0 when every step ended as it should, else 1.
+ */
 export async function runDemo({ keep, out }: DemoOptions): Promise<number> {
-  const directory = await mkdtemp(join(tmpdir(), 'fleetflip-demo-'));
+  const directory = await mkdtemp(join(await realpath(tmpdir()), 'fleetflip-demo-'));
+  const watch = watchSignals(directory);
   const say = (text: string): void => void out.write(`${text}\n`);
   let fleet: DemoFleet | null = null;
   try {
-    say(`Five SSH hosts start in ${directory}, each with a root of its own. No real server is touched.\n`);
+    say(`Five SSH hosts start below ${directory}, each with a root of its own. No real server is touched.\n`);
     fleet = await startDemoFleet({ directory, count: HOSTS });
-    const good = await tellStory({ directory, fleet, say, out });
-    say(good ? HOW_TO : 'The demo did NOT go as it should.');
-    if (keep) await stay(fleet, say);
+    const inventory = await loadInventory(fleet.inventory);
+    const good = await tellStory({ directory, fleet, inventory, say, out, signal: watch.signal });
+    if (watch.signal.aborted) say('Interrupted: the rest of the story is left out.');
+    else say(good ? HOW_TO : 'The demo did NOT go as it should: a step above ended with another exit code.');
+    if (keep && !watch.signal.aborted) await stay({ directory, fleet, say, signal: watch.signal });
     return good ? 0 : 1;
   } finally {
     await fleet?.stop();
-    await rm(directory, { recursive: true, force: true });
+    await rm(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
+    watch.end();
   }
 }
+
+interface Watch {
+  readonly signal: AbortSignal;
+  end(): void;
+}
+
+function watchSignals(directory: string): Watch {
+  const controller = new AbortController();
+  const onSignal = (): void => {
+    if (controller.signal.aborted) process.exit(1);
+    controller.abort();
+  };
+  const onExit = (): void => rmSync(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
+  for (const name of SIGNALS) process.on(name, onSignal);
+  process.once('exit', onExit);
+  return {
+    signal: controller.signal,
+    end() {
+      for (const name of SIGNALS) process.off(name, onSignal);
+      process.off('exit', onExit);
+    },
+  };
+}
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 interface Story {
   readonly directory: string;
   readonly fleet: DemoFleet;
+  readonly inventory: Fleet;
   readonly say: (text: string) => void;
   readonly out: NodeJS.WriteStream;
+  readonly signal: AbortSignal;
+}
+
+interface Step {
+  readonly text: string;
+  readonly exitCode: number;
+  readonly before?: () => Promise<void>;
+  readonly run: (options: RunOptions) => Promise<Result>;
 }
 
 async function tellStory(story: Story): Promise<boolean> {
-  const { directory, fleet, say } = story;
-  const inventory = await loadInventory(fleet.inventory);
-  const release = (name: string): Promise<string> => writeRelease(join(directory, 'releases', name), name);
-  const [one, two, three] = await Promise.all(['v1', 'v2', 'v3'].map(release));
-
-  say('1. A first release: every host gets two slots, and the link at the end.');
-  const first = await show(story, run => deploy(inventory, one ?? '', { ...run, label: 'v1' }));
-
-  say('2. The next release goes into the other slot, and all links flip at once.');
-  const second = await show(story, run => deploy(inventory, two ?? '', { ...run, label: 'v2' }));
-
-  say(
-    '3. A third release, but the disk of demo4 loses a byte. The host cannot prove the release, so no link moves anywhere.',
-  );
-  const [fourth] = fleet.hosts.slice(3);
-  const bad = join(fourth?.bin ?? '', 'tar');
-  await writeFile(
-    bad,
-    '#!/bin/sh\nPATH=/usr/bin:/bin\ntar "$@"\ncode=$?\n[ ! -f ./index.html ] || printf x >>./index.html\nexit $code\n',
-  );
-  await chmod(bad, 0o755);
-  const third = await show(story, run => deploy(inventory, three ?? '', { ...run, label: 'v3' }));
-  await rm(bad);
-
-  say('4. v1 is deployed once more, and then rolled back: v2 stands ready in the other slot.');
-  const fourthRun = await show(story, run => deploy(inventory, one ?? '', { ...run, label: 'v1' }));
-  const fifth = await show(story, run => rollback(inventory, run));
-  const outcomes = [first, second, third, fourthRun, fifth].map(result => result.outcome);
-  return outcomes.join() === 'committed,committed,unchanged,committed,committed';
+  for (const [at, step] of (await planSteps(story)).entries()) {
+    if (story.signal.aborted) return false;
+    story.say(`${at + 1}. ${step.text}`);
+    await step.before?.();
+    const result = await show(story, step.run);
+    if (result.exitCode !== step.exitCode) return false;
+  }
+  return true;
 }
 
-async function show({ fleet, say, out }: Story, run: (options: RunOptions) => Promise<Result>): Promise<Result> {
+async function planSteps({ directory, fleet, inventory }: Story): Promise<readonly Step[]> {
+  const [one, two, three] = await Promise.all(
+    ['v1', 'v2', 'v3'].map(async version => ({ version, source: await writeSite(directory, version) })),
+  );
+  const broken = fleet.hosts[BROKEN];
+  if (!one || !two || !three || !broken) throw new Error('the demo has three releases and five hosts');
+  const release = ({ version, source }: typeof one) => {
+    return (run: RunOptions): Promise<Result> => deploy(inventory, source, { ...run, label: version });
+  };
+  return [
+    {
+      text: 'The first release, v1. Every host gets two slots, and at the end the link.',
+      exitCode: 0,
+      run: release(one),
+    },
+    { text: 'v2 goes into the other slot, and then all links flip at one moment.', exitCode: 0, run: release(two) },
+    {
+      text: `v3, but the disk of ${broken.name} spoils a file. It cannot prove the release, so no link moves anywhere.`,
+      exitCode: 1,
+      before: () => breakDisk(broken),
+      run: release(three),
+    },
+    {
+      text: `The disk of ${broken.name} is repaired, and v3 is deployed again.`,
+      exitCode: 0,
+      before: () => repairDisk(broken),
+      run: release(three),
+    },
+    {
+      text: 'v3 was a mistake: rollback. v2 is still in the other slot, so nothing is sent.',
+      exitCode: 0,
+      run: run => rollback(inventory, run),
+    },
+  ];
+}
+
+/** Runs one step with its events as lines, then shows the links as `ls -l` would, and the exit code. */
+async function show({ directory, fleet, say, out, signal }: Story, run: Step['run']): Promise<Result> {
   const view = createView('plain', out);
-  const result = await run({ emit: event => (QUIET.includes(event.kind) ? undefined : view.emit(event)) });
+  const emit: RunOptions['emit'] = event => (QUIET.includes(event.kind) ? undefined : view.emit(event));
+  const result = await run({ emit, signal });
+  view.end();
+  say(`   ls -l ${directory}/demo*/www/site`);
   for (const { name, root } of fleet.hosts) {
     const link = await readlink(join(root, 'site')).catch(() => '(no link)');
-    say(`   ${name}: ${join(root, 'site')} -> ${link}`);
+    say(`     ${name}/www/site -> ${link}`);
   }
   say(`   exit code ${result.exitCode}\n`);
   return result;
@@ -87,27 +151,34 @@ async function show({ fleet, say, out }: Story, run: (options: RunOptions) => Pr
 /** Kinds of events that a short story leaves out. */
 const QUIET: readonly string[] = ['phase-started', 'progress', 'host-planned', 'flipped', 'confirmed'];
 
-async function writeRelease(directory: string, version: string): Promise<string> {
-  await mkdir(join(directory, 'assets'), { recursive: true });
-  await writeFile(
-    join(directory, 'index.html'),
-    `<!doctype html><title>${version}</title><link rel=stylesheet href=assets/site.css><h1>Release ${version}</h1>\n`,
-  );
-  await writeFile(join(directory, 'assets', 'site.css'), 'h1 { font-family: sans-serif }\n');
-  return directory;
+interface Stay {
+  readonly directory: string;
+  readonly fleet: DemoFleet;
+  readonly say: (text: string) => void;
+  readonly signal: AbortSignal;
 }
 
-async function stay(fleet: DemoFleet, say: (text: string) => void): Promise<void> {
-  say(
-    `The fleet goes on running. In another terminal:\n\n  fleetflip status -i ${fleet.inventory}\n  fleetflip rollback -i ${fleet.inventory}\n\nCtrl-C ends it.`,
-  );
+async function stay({ directory, fleet, say, signal }: Stay): Promise<void> {
+  const from = `-i ${fleet.inventory}`;
+  say(`
+The fleet goes on running. Try in another terminal:
+
+  fleetflip status ${from}
+  fleetflip plan ${join(directory, 'releases', 'v1')} ${from}
+  fleetflip deploy ${join(directory, 'releases', 'v1')} --label v1 ${from}
+  fleetflip rollback ${from}
+  echo oops >>${join(directory, 'demo4', 'www', 'site', 'index.html')}    # then status: drift
+
+Ctrl-C here ends it and removes everything.`);
   const tick = setInterval(() => undefined, 60_000);
-  await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
+  if (!signal.aborted) await once(signal, 'abort');
   clearInterval(tick);
 }
 
-const HOW_TO = `On your own servers:
+const HOW_TO = `The same on your own servers; an SSH login and a POSIX shell are all that they need:
 
   fleetflip init            write inventory.yaml, then name your servers in it
   fleetflip check           reach every host and try what is needed
-  fleetflip deploy ./dist   release`;
+  fleetflip deploy ./dist   release
+  fleetflip status          what is live and idle, everywhere
+  fleetflip rollback        back to the release before`;

@@ -5,6 +5,7 @@ import { pino } from 'pino';
 import type { FleetEvent } from '../domain/event.ts';
 import type { Emit } from '../ports.ts';
 import { drawFrame } from './frame.ts';
+import { createPaint } from './paint.ts';
 import { formatEnd, formatEvent } from './plain.ts';
 import { EMPTY, foldEvent } from './state.ts';
 
@@ -23,7 +24,7 @@ export function createView(kind: ViewKind, out: NodeJS.WriteStream): View {
     case 'json':
       return { emit: event => void out.write(`${JSON.stringify(event)}\n`), end: () => undefined };
     case 'plain':
-      return { emit: event => writeLines(out, event), end: () => undefined };
+      return createLines(out);
     case 'tty':
       return createLiveView(out);
   }
@@ -43,19 +44,25 @@ export function createLog(file: string): View {
   };
 }
 
-function writeLines(out: NodeJS.WriteStream, event: FleetEvent): void {
-  const clock = event.time.slice(11, 19);
-  const lines = formatEvent(event);
-  for (const line of lines) out.write(event.kind === 'result' ? `${line}\n` : `${clock} ${line}\n`);
+function createLines(out: NodeJS.WriteStream): View {
+  const paint = createPaint(hasColor(out));
+  return {
+    emit(event) {
+      for (const line of formatEvent(event, paint)) out.write(`${line}\n`);
+    },
+    end: () => undefined,
+  };
 }
 
+/** A frame at the bottom that is redrawn; what must not be missed stays above it. */
 function createLiveView(out: NodeJS.WriteStream): View {
+  const paint = createPaint(hasColor(out));
   const redraw = createLogUpdate(out);
   let state = EMPTY;
   let timer: NodeJS.Timeout | null = null;
   const draw = (): void => {
     timer = null;
-    redraw(drawFrame(state, { columns: out.columns, rows: out.rows }, Date.now()));
+    redraw(drawFrame(state, { columns: out.columns, rows: out.rows }, Date.now(), paint));
   };
   const stop = (): void => {
     if (timer !== null) clearTimeout(timer);
@@ -68,11 +75,18 @@ function createLiveView(out: NodeJS.WriteStream): View {
       if (event.kind === 'result') {
         draw();
         stop();
-        for (const line of formatEnd(event)) out.write(`${line}\n`);
-      } else {
-        timer ??= setTimeout(draw, 100);
+        for (const line of formatEnd(event, paint)) out.write(`${line}\n`);
+        return;
       }
+      if (STAYING.includes(event.kind)) for (const line of formatEvent(event, paint)) redraw.persist(line);
+      timer ??= setTimeout(draw, 100);
     },
     end: stop,
   };
+}
+
+const STAYING: readonly FleetEvent['kind'][] = ['check-output', 'host-failed', 'warning', 'interrupted'];
+
+function hasColor(out: NodeJS.WriteStream): boolean {
+  return out.isTTY === true && out.hasColors();
 }

@@ -1,69 +1,118 @@
 /** Events to lines: for logs, CI and terminals that cannot be redrawn. */
 
-import { describeFailure, type Failure } from '../domain/error.ts';
-import type { FleetEvent, Result } from '../domain/event.ts';
+import { describeFailure, type Failure, type Phase } from '../domain/error.ts';
+import type { FleetEvent, HostOutcome, Result } from '../domain/event.ts';
 import { lastSentence, nameRelease } from '../domain/report.ts';
 import { formatBytes, formatTime } from './format.ts';
+import { createPaint, type Paint, type Tone, toneOfExit } from './paint.ts';
+import { cut, makeSafe, pad } from './text.ts';
+import { countHosts } from './words.ts';
+
+/** What one event says; no lines: nothing. */
+interface Said {
+  readonly phase: Phase | null;
+  readonly tone: Tone;
+  readonly lines: readonly string[];
+}
 
 type Formatters = {
-  readonly [Kind in FleetEvent['kind']]: (event: Extract<FleetEvent, { kind: Kind }>) => readonly string[];
+  readonly [Kind in FleetEvent['kind']]: (event: Extract<FleetEvent, { kind: Kind }>) => Said;
 };
 
 /** A formatter for every kind of event: a missing one does not compile. */
 const FORMATTERS: Formatters = {
-  'run-started': event => [
-    `${event.command} ${event.release === null ? event.app : nameRelease(event.release, event.label)} on ${hosts(event.hosts.length)} (deployment ${event.deployment})`,
-  ],
-  'phase-started': event => [`${event.phase}: ${hosts(event.hosts.length)}`],
-  'phase-ended': event => [
-    `${event.phase}: done in ${formatTime(event.took)}${event.failed > 0 ? `, ${event.failed} failed` : ''}`,
-  ],
-  'host-done': () => [],
-  'host-failed': event => [
-    `${event.host}: ${event.failure.kind} in ${event.phase}: ${event.failure.what} (${event.failure.code})`,
-  ],
-  'host-planned': event => [
-    `${event.host}: into ${event.slot}: send ${event.send} (${formatBytes(event.sendSize)}), copy ${event.copy}, remove ${event.remove}`,
-  ],
-  progress: event => (event.sent >= event.total ? [`${event.host}: ${formatBytes(event.total)} sent`] : []),
-  vote: event => (event.yes ? [] : [`${event.host}: votes no`]),
-  barrier: event => [
-    event.yes === event.of
-      ? `barrier: ${event.yes} of ${event.of} vote yes`
-      : `barrier: only ${event.yes} of ${event.of} vote yes, no link moves`,
-  ],
-  flipped: event => [`${event.host}: link moved to ${event.slot}`],
-  reverted: event => [`${event.host}: link put back`],
-  confirmed: event => [`${event.host}: confirmed`],
-  'check-output': event =>
-    event.output === '' ? [] : event.output.split('\n').map(line => `${event.host}: | ${line}`),
-  warning: event => [`warning: ${event.host === undefined ? '' : `${event.host}: `}${event.what}. ${event.hint}`],
-  interrupted: () => ['interrupted: ending orderly'],
-  result: event => formatEnd(event),
+  'run-started': event => {
+    const what = event.release === null ? event.app : nameRelease(event.release, event.label);
+    return say(
+      null,
+      `${event.command} ${what} on ${countHosts(event.hosts.length)} (deployment ${event.deployment})`,
+      'strong',
+    );
+  },
+  'phase-started': ({ phase, hosts }) => say(phase, countHosts(hosts.length), 'quiet'),
+  'phase-ended': ({ phase, took, failed }) =>
+    say(phase, `done in ${formatTime(took)}${failed > 0 ? `, ${failed} failed` : ''}`, failed > 0 ? 'bad' : 'quiet'),
+  'host-done': ({ phase }) => ({ phase, tone: 'plain', lines: [] }),
+  'host-failed': ({ phase, host, failure }) =>
+    say(phase, `${host}: ${failure.kind}: ${failure.what} (${failure.code})`, 'bad'),
+  'host-planned': event => say('plan', `${event.host}: ${describePart(event)}`),
+  progress: ({ host, sent, total }) =>
+    sent >= total ? say('stage', `${host}: ${formatBytes(total)} sent`) : { phase: 'stage', tone: 'plain', lines: [] },
+  vote: ({ host, yes, slot }) =>
+    yes ? say('verify', `${host}: votes yes: ${slot} is proven`) : say('verify', `${host}: votes no`, 'bad'),
+  barrier: ({ yes, of }) =>
+    yes === of
+      ? say('verify', `barrier: ${yes} of ${of} vote yes`, 'good')
+      : say('verify', `barrier: only ${yes} of ${of} vote yes, no link moves`, 'bad'),
+  flipped: ({ host, slot }) => say('flip', `${host}: link moved to ${slot}`),
+  reverted: ({ host }) => say('revert', `${host}: link put back`, 'warn'),
+  confirmed: ({ host }) => say('confirm', `${host}: confirmed`),
+  'check-output': ({ host, run, exitCode, output }) => ({
+    phase: 'verify',
+    tone: exitCode === 0 ? 'quiet' : 'bad',
+    lines: [
+      `${host}: '${run}' ${exitCode === null ? 'was stopped' : `ended with ${exitCode}`}`,
+      ...boundOutput(output).map(line => `${host}: | ${line}`),
+    ],
+  }),
+  warning: ({ host, code, what, hint }) =>
+    say(null, `warning: ${host === undefined ? '' : `${host}: `}${what} (${code}). ${hint}`, 'warn'),
+  interrupted: () => say(null, 'interrupted: ending orderly; once more leaves at once', 'warn'),
+  result: () => ({ phase: null, tone: 'plain', lines: [] }),
 };
 
-/** The lines of one event; host text in them is safe for a terminal. */
-export function formatEvent(event: FleetEvent): readonly string[] {
-  const format = FORMATTERS[event.kind] as (event: FleetEvent) => readonly string[];
-  return format(event);
+/** The lines of one event: time (UTC), phase, and what happened. Nothing of a host can draw on the terminal. */
+export function formatEvent(event: FleetEvent, paint: Paint = createPaint(false)): readonly string[] {
+  if (event.kind === 'result') return formatEnd(event, paint);
+  const format = FORMATTERS[event.kind] as (event: FleetEvent) => Said;
+  const { phase, tone, lines } = format(event);
+  const lead = `${event.time.slice(11, 19)}Z ${pad(phase ?? '', 'connect'.length)} `;
+  return lines.map(line => paint('quiet', lead) + paint(tone, makeSafe(line)));
 }
 
-/** The end of a run: what failed and what to do, the skew, and one sentence on the state of the fleet. */
-export function formatEnd(result: Result): readonly string[] {
+/** The end of a run: what failed and what to do, who stands where, the skew, and one sentence on the fleet's state. */
+export function formatEnd(result: Result, paint: Paint = createPaint(false)): readonly string[] {
   const failures = [
+    ...result.errors,
     ...result.hosts.flatMap((host): Failure[] =>
       host.error === undefined ? [] : [{ kind: 'failed', host: host.name, ...host.error }],
     ),
-    ...result.errors,
   ];
   const { skewMs, errorMs } = result.flip;
-  const skew =
-    skewMs === null ? [] : [`The links moved within ${skewMs.toFixed(1)} ms (+/- ${(errorMs ?? 0).toFixed(1)} ms).`];
-  const unknown = result.hosts.filter(host => host.outcome === 'unknown').map(host => host.name);
-  const doubtful = unknown.length === 0 ? [] : [`Not known: ${unknown.join(', ')}`];
-  return [...failures.map(describeFailure), ...doubtful, ...skew, lastSentence(result)];
+  const error = errorMs === null ? '' : ` (+/- ${errorMs.toFixed(1)} ms)`;
+  const skew = skewMs === null ? [] : [`The links moved within ${skewMs.toFixed(1)} ms${error}.`];
+  return [
+    ...failures.map(failure => paint('bad', makeSafe(describeFailure(failure)))),
+    ...(result.exitCode >= 3 ? groupHosts(result) : []).map(makeSafe),
+    ...skew,
+    paint(toneOfExit(result.exitCode), makeSafe(lastSentence(result))),
+  ];
 }
 
-function hosts(count: number): string {
-  return count === 1 ? '1 host' : `${count} hosts`;
+function groupHosts({ hosts }: Result): readonly string[] {
+  const groups = new Map<HostOutcome, string[]>();
+  for (const { name, outcome } of hosts) groups.set(outcome, [...(groups.get(outcome) ?? []), name]);
+  return [...groups].map(([outcome, names]) => `${outcome}: ${names.join(', ')}`);
 }
+
+function describePart(event: Extract<FleetEvent, { kind: 'host-planned' }>): string {
+  const { slot, overwrites, send, sendSize, copy, copySize, remove } = event;
+  const over = overwrites === null ? '' : `, over ${nameRelease(overwrites.release, overwrites.label)}`;
+  return `into ${slot}${over}: send ${send} (${formatBytes(sendSize)}), copy ${copy} (${formatBytes(copySize)}), remove ${remove}`;
+}
+
+function say(phase: Phase | null, line: string, tone: Tone = 'plain'): Said {
+  return { phase, tone, lines: [line] };
+}
+
+/** The end of it, where the reason stands; all of it is in the log. */
+function boundOutput(output: string): readonly string[] {
+  if (output === '') return [];
+  const lines = output.split('\n');
+  const before = lines.length - OUTPUT_LINES;
+  const shown = lines.slice(-OUTPUT_LINES).map(line => cut(line, OUTPUT_COLUMNS));
+  return before > 0 ? [`(${before} lines before)`, ...shown] : shown;
+}
+
+const OUTPUT_LINES = 20;
+const OUTPUT_COLUMNS = 400;

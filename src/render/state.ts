@@ -1,67 +1,122 @@
 /** Events folded into what a screen shows. */
 
-import type { FleetEvent, Result } from '../domain/event.ts';
+import type { Failure, Phase } from '../domain/error.ts';
+import type { FleetEvent, HostOutcome, Result } from '../domain/event.ts';
+import { nameRelease } from '../domain/report.ts';
+import { DOING, DONE } from './words.ts';
 
 export interface HostView {
   readonly name: string;
-  /** The last thing known of it, one or two words. */
+  /** The last thing known of it, one word or two. */
   readonly doing: string;
+  /** False while the host is at work in the current phase. */
+  readonly idle: boolean;
+  readonly slot: string | null;
+  /** Bytes sent, and to be sent as far as is known. */
   readonly sent: number;
   readonly total: number;
-  readonly failed: boolean;
+  readonly vote: boolean | null;
+  readonly flipped: boolean;
+  readonly failure: Failure | null;
+  /** Null until the run has ended. */
+  readonly outcome: HostOutcome | null;
 }
 
 export interface ViewState {
   readonly title: string;
-  readonly phase: string;
-  /** Unix milliseconds. */
-  readonly beganAt: number;
-  readonly hosts: ReadonlyMap<string, HostView>;
+  readonly phase: Phase | null;
+  /** Unix milliseconds; null before the first event. */
+  readonly beganAt: number | null;
+  /** When the first byte was sent, Unix milliseconds. */
+  readonly sendingSince: number | null;
+  readonly hosts: readonly HostView[];
+  /** Where in `hosts` a name is. */
+  readonly places: ReadonlyMap<string, number>;
+  readonly barrier: { readonly yes: number; readonly of: number } | null;
+  readonly interrupted: boolean;
   readonly result: Result | null;
 }
 
-export const EMPTY: ViewState = { title: '', phase: '', beganAt: 0, hosts: new Map(), result: null };
+export const EMPTY: ViewState = {
+  title: '',
+  phase: null,
+  beganAt: null,
+  sendingSince: null,
+  hosts: [],
+  places: new Map(),
+  barrier: null,
+  interrupted: false,
+  result: null,
+};
 
+type Folds = {
+  readonly [Kind in FleetEvent['kind']]: (state: ViewState, event: Extract<FleetEvent, { kind: Kind }>) => ViewState;
+};
+
+/** A fold for every kind of event: a missing one does not compile. */
+const FOLDS: Folds = {
+  'run-started': (state, event) => ({
+    ...state,
+    title: `${event.command} ${event.release === null ? event.app : nameRelease(event.release, event.label)}`,
+    hosts: event.hosts.map(newHost),
+    places: new Map(event.hosts.map((name, at) => [name, at])),
+  }),
+  'phase-started': (state, { phase, hosts }) =>
+    hosts.reduce<ViewState>((now, name) => change(now, name, { doing: DOING[phase], idle: false }), {
+      ...state,
+      phase,
+    }),
+  'phase-ended': state => state,
+  'host-done': (state, { host, phase }) => change(state, host, { doing: DONE[phase], idle: true }),
+  'host-failed': (state, { host, failure }) => change(state, host, { doing: failure.kind, idle: true, failure }),
+  'host-planned': (state, { host, slot, sendSize }) => change(state, host, { slot, total: sendSize }),
+  progress: (state, { host, sent, total, time }) =>
+    change({ ...state, sendingSince: state.sendingSince ?? Date.parse(time) }, host, { sent, total }),
+  vote: (state, { host, yes, slot }) =>
+    change(state, host, { vote: yes, slot: slot || null, doing: yes ? 'voted yes' : 'voted no' }),
+  barrier: (state, { yes, of }) => ({ ...state, barrier: { yes, of } }),
+  flipped: (state, { host, slot }) => change(state, host, { slot, flipped: true, doing: 'flipped' }),
+  reverted: (state, { host }) => change(state, host, { flipped: false, doing: 'reverted' }),
+  confirmed: (state, { host }) => change(state, host, { doing: 'confirmed' }),
+  'check-output': state => state,
+  warning: state => state,
+  interrupted: state => ({ ...state, interrupted: true }),
+  result: (state, event) =>
+    event.hosts.reduce<ViewState>(
+      (now, { name, outcome, slot }) =>
+        change(now, name, { outcome, doing: outcome, idle: true, ...(slot && { slot }) }),
+      { ...state, title: state.title || event.command, result: event },
+    ),
+};
+
+/** Pure: the state after one more event. */
 export function foldEvent(state: ViewState, event: FleetEvent): ViewState {
-  switch (event.kind) {
-    case 'run-started': {
-      const hosts = new Map(
-        event.hosts.map(name => [name, { name, doing: 'waiting', sent: 0, total: 0, failed: false }]),
-      );
-      return {
-        ...state,
-        title: `${event.command} ${event.label || event.app}`,
-        beganAt: Date.parse(event.time),
-        hosts,
-      };
-    }
-    case 'phase-started':
-      return changeHosts({ ...state, phase: event.phase }, event.hosts, { doing: event.phase });
-    case 'progress':
-      return changeHosts(state, [event.host], { sent: event.sent, total: event.total });
-    case 'host-done':
-      return changeHosts(state, [event.host], { doing: `${event.phase} done` });
-    case 'host-failed':
-      return changeHosts(state, [event.host], { doing: `${event.failure.kind}: ${event.failure.what}`, failed: true });
-    case 'vote':
-      return event.yes ? changeHosts(state, [event.host], { doing: 'votes yes' }) : state;
-    case 'flipped':
-      return changeHosts(state, [event.host], { doing: `flipped to ${event.slot}` });
-    case 'reverted':
-    case 'confirmed':
-      return changeHosts(state, [event.host], { doing: event.kind });
-    case 'result':
-      return { ...state, result: event };
-    default:
-      return state;
-  }
+  const fold = FOLDS[event.kind] as (state: ViewState, event: FleetEvent) => ViewState;
+  return fold({ ...state, beganAt: state.beganAt ?? Date.parse(event.time) }, event);
 }
 
-function changeHosts(state: ViewState, names: readonly string[], change: Partial<HostView>): ViewState {
-  const hosts = new Map(state.hosts);
-  for (const name of names) {
-    const host = hosts.get(name);
-    if (host !== undefined) hosts.set(name, { ...host, ...change });
-  }
-  return { ...state, hosts };
+function newHost(name: string): HostView {
+  return {
+    name,
+    doing: 'waiting',
+    idle: true,
+    slot: null,
+    sent: 0,
+    total: 0,
+    vote: null,
+    flipped: false,
+    failure: null,
+    outcome: null,
+  };
+}
+
+function change(state: ViewState, name: string, news: Partial<HostView>): ViewState {
+  const at = state.places.get(name);
+  const host = at === undefined ? undefined : state.hosts[at];
+  if (at !== undefined && host !== undefined) return { ...state, hosts: state.hosts.with(at, { ...host, ...news }) };
+  return {
+    ...state,
+    hosts: [...state.hosts, { ...newHost(name), ...news }],
+    places: new Map([...state.places, [name, state.hosts.length]]),
+  };
 }
