@@ -3,8 +3,8 @@
 import type { Failure } from './error.ts';
 import type { Host } from './fleet.ts';
 import { checkReadiness, refuse } from './readiness.ts';
-import { type Manifest, type ReleaseId, totalSize } from './release.ts';
-import { idleSlots, isSettled, liveSlot, type Observation, type SlotFacts, targetSlot } from './slot.ts';
+import { type Manifest, type ReleaseId, type Tree, totalSize } from './release.ts';
+import { type Drift, idleSlots, isSettled, liveSlot, type Observation, type SlotFacts, targetSlot } from './slot.ts';
 import { chooseReturn, chooseStaged } from './target.ts';
 import { planTransfer, type Transfer } from './transfer.ts';
 
@@ -35,8 +35,8 @@ export interface HostPart {
   readonly overwrites: { readonly release: ReleaseId | null; readonly label: string } | null;
   /** The live slot has no record yet: what is in it is recorded first. */
   readonly recordLive: boolean;
-  /** Files that a rollback finds beside the release's own. */
-  readonly extras: number;
+  /** How the slot that a flip or rollback goes to differs from what was proven; null: not at all. */
+  readonly drift: Drift | null;
 }
 
 export interface Plan {
@@ -113,7 +113,7 @@ function stagePart(aim: Staging, observation: Observation): HostPart {
     transfer: current ? null : planTransfer(aim.manifest, idle, served),
     overwrites: !current && target.exists ? { release: target.release, label: target.label } : null,
     recordLive: live !== null && live.release === null,
-    extras: 0,
+    drift: null,
   };
 }
 
@@ -159,7 +159,7 @@ function checkSpace(part: HostPart, aim: Aim, seen: readonly Observation[]): rea
 /** What one file or directory may cost beside its content. */
 const BLOCK = 4096;
 
-function freed(transfer: Transfer, idle: Manifest | undefined): number {
+function freed(transfer: Transfer, idle: Tree | undefined): number {
   const gone = new Set(transfer.remove);
   const removed = (idle ?? []).filter(entry => gone.has(entry.path));
   return totalSize(removed) + removed.length * BLOCK;

@@ -7,6 +7,9 @@ import { type ByteString, fromBytes, toBytes } from './bytes.ts';
 
 export type Entry = FileEntry | DirectoryEntry | LinkEntry;
 
+/** What a host may find in a slot. */
+export type TreeEntry = Entry | OtherEntry;
+
 export interface FileEntry {
   readonly kind: 'file';
   /** Relative, `/` between parts, without a leading `./`. */
@@ -31,8 +34,17 @@ export interface LinkEntry {
   readonly target: ByteString;
 }
 
+/** A device, socket or fifo: found on hosts, never in a release, and equal to nothing. */
+export interface OtherEntry {
+  readonly kind: 'other';
+  readonly path: ByteString;
+}
+
 /** Entries in byte order of their paths, each path once. */
 export type Manifest = readonly Entry[];
+
+/** The same of a slot as it is on a host. */
+export type Tree = readonly TreeEntry[];
 
 /** `sha256:<64 hex digits>` */
 export type ReleaseId = string;
@@ -42,15 +54,15 @@ export type Digest = (bytes: Uint8Array) => string;
 const HEADER = 'fleetflip manifest 1\n';
 
 /** @param digest lower-case hex SHA-256 of bytes, handed in because this floor has no IO. */
-export function releaseId(manifest: Manifest, digest: Digest): ReleaseId {
+export function releaseId(manifest: Tree, digest: Digest): ReleaseId {
   return `sha256:${digest(encodeManifest(manifest))}`;
 }
 
 /**
- * The canonical bytes: the header, a line an entry (`f MODE SIZE SHA256`, `d MODE` or `l`), an empty line, then every
+ * The canonical bytes: the header, a line an entry (`f MODE SIZE SHA256`, `d MODE`, `l` or `x`), an empty line, then every
  * path as `./PATH` and every link's target, each ended by NUL.
  */
-export function encodeManifest(manifest: Manifest): Uint8Array {
+export function encodeManifest(manifest: Tree): Uint8Array {
   const lines = manifest.map(entry => `${line(entry)}\n`).join('');
   const names = manifest.map(entry => `./${entry.path}\0`).join('');
   const targets = manifest.map(entry => (entry.kind === 'link' ? `${entry.target}\0` : '')).join('');
@@ -58,9 +70,9 @@ export function encodeManifest(manifest: Manifest): Uint8Array {
 }
 
 /**
- * @throws Error when the bytes are not exactly one canonical manifest, or an entry is of a kind that no release has.
+ * @throws Error when the bytes are not exactly one canonical manifest.
  */
-export function decodeManifest(bytes: Uint8Array): Manifest {
+export function decodeManifest(bytes: Uint8Array): Tree {
   const text = fromBytes(bytes);
   if (!text.startsWith(HEADER)) throw new Error('not a manifest: wrong header');
   const end = text.startsWith('\n', HEADER.length) ? HEADER.length - 1 : text.indexOf('\n\n', HEADER.length - 1);
@@ -84,7 +96,7 @@ export interface ManifestDifference {
   readonly extra: readonly ByteString[];
 }
 
-export function diffManifests(expected: Manifest, actual: Manifest): ManifestDifference {
+export function diffManifests(expected: Tree, actual: Tree): ManifestDifference {
   const found = new Map(actual.map(entry => [entry.path, entry]));
   const wanted = new Set(expected.map(entry => entry.path));
   return {
@@ -100,20 +112,21 @@ export function isSame(difference: ManifestDifference): boolean {
 }
 
 /** Same kind, mode and content; the mtime is not part of an entry. */
-export function sameEntry(one: Entry, other: Entry): boolean {
+export function sameEntry(one: TreeEntry, other: TreeEntry): boolean {
+  if (one.kind === 'other') return false;
   return line(one) === line(other) && (one.kind !== 'link' || other.kind !== 'link' || one.target === other.target);
 }
 
 /** Bytes of all files. */
-export function totalSize(manifest: Manifest): number {
+export function totalSize(manifest: Tree): number {
   return manifest.reduce((sum, entry) => sum + (entry.kind === 'file' ? entry.size : 0), 0);
 }
 
-function differs(entry: Entry, actual: Entry | undefined): boolean {
+function differs(entry: TreeEntry, actual: TreeEntry | undefined): boolean {
   return actual !== undefined && !sameEntry(entry, actual);
 }
 
-function line(entry: Entry): string {
+function line(entry: TreeEntry): string {
   switch (entry.kind) {
     case 'file':
       return `f ${entry.mode} ${entry.size} ${entry.sha256}`;
@@ -121,15 +134,17 @@ function line(entry: Entry): string {
       return `d ${entry.mode}`;
     case 'link':
       return 'l';
+    case 'other':
+      return 'x';
   }
 }
 
-function isOrdered(manifest: Manifest): boolean {
+function isOrdered(manifest: Tree): boolean {
   return manifest.every((entry, at) => at === 0 || (manifest[at - 1]?.path ?? '') < entry.path);
 }
 
 /** Numbers and modes have one way to be written, so that what is read is the bytes' only meaning. */
-function parseEntry(text: string, name: string | undefined, target: () => string | undefined): Entry {
+function parseEntry(text: string, name: string | undefined, target: () => string | undefined): TreeEntry {
   if (name === undefined || !/^\.\/./s.test(name)) throw new Error('not a manifest: a name is missing');
   const path = name.slice(2);
   const file = /^f (0|[1-7][0-7]{0,3}) (0|[1-9]\d{0,15}) ([0-9a-f]{64})$/.exec(text);
@@ -137,6 +152,7 @@ function parseEntry(text: string, name: string | undefined, target: () => string
     return { kind: 'file', path, mode: file[1] ?? '', size: Number(file[2]), sha256: file[3] ?? '' };
   const directory = /^d (0|[1-7][0-7]{0,3})$/.exec(text);
   if (directory) return { kind: 'directory', path, mode: directory[1] ?? '' };
+  if (text === 'x') return { kind: 'other', path };
   const link = text === 'l' ? target() : undefined;
   if (link !== undefined) return { kind: 'link', path, target: link };
   throw new Error(`not a manifest: line ${JSON.stringify(text)}`);

@@ -109,7 +109,7 @@ function part(observation: Observation, facts: SlotFacts, expected: string | nul
     transfer: null,
     overwrites: null,
     recordLive: live !== null && live.release === null,
-    extras: observation.drifts[facts.slot]?.extra ?? 0,
+    drift: observation.drifts[facts.slot] ?? null,
   };
 }
 

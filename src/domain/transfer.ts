@@ -4,11 +4,11 @@
  */
 
 import type { ByteString } from './bytes.ts';
-import { type Entry, type Manifest, sameEntry } from './release.ts';
+import { type Entry, type Manifest, sameEntry, type Tree, type TreeEntry } from './release.ts';
 
 /** A slot as a host has just read it. */
 export interface Scan {
-  readonly manifest: Manifest;
+  readonly manifest: Tree;
   /** Seconds since 1970, one an entry, in the manifest's order. */
   readonly times: readonly number[];
 }
@@ -66,7 +66,7 @@ export function planTransfer(release: Manifest, idle: Scan | null, live: Scan | 
 }
 
 interface Found {
-  readonly entry: Entry;
+  readonly entry: TreeEntry;
   readonly mtime: number;
 }
 

@@ -1,6 +1,7 @@
 /** The machine's steps to events. */
 
 import type { Phase } from '../domain/error.ts';
+import type { Drift } from '../domain/slot.ts';
 import { type HostState, type Input, movers, type State } from '../domain/transaction/state.ts';
 import type { Context } from './context.ts';
 
@@ -30,7 +31,7 @@ export function createTeller(context: Context): (before: State | null, after: St
 
   function tellPart({ name, part }: HostState): void {
     if (part === null) return;
-    const { slot, overwrites, transfer, extras } = part;
+    const { slot, overwrites, transfer, drift } = part;
     const counts = {
       send: transfer?.send.length ?? 0,
       copy: transfer?.copy.length ?? 0,
@@ -45,14 +46,23 @@ export function createTeller(context: Context): (before: State | null, after: St
       copySize: transfer?.copySize ?? 0,
       ...counts,
     });
-    if (extras > 0)
-      emit({
-        kind: 'warning',
-        host: name,
-        code: 'EXTRA_FILES',
-        what: `${slot} holds ${extras} files that are not of the release`,
-        hint: 'They stay where they are',
-      });
+    if (drift !== null) tellDrift(name, slot, drift);
+  }
+
+  /** What is not refused is named: extra files, and everything else when the drift was accepted. */
+  function tellDrift(host: string, slot: string, { changed, missing, extra, paths }: Drift): void {
+    const accepted = changed + missing > 0;
+    const more = changed + missing + extra > paths.length ? ', ...' : '';
+    const named = `(${paths.join(', ')}${more})`;
+    emit({
+      kind: 'warning',
+      host,
+      code: accepted ? 'DRIFT_ACCEPTED' : 'EXTRA_FILES',
+      what: accepted
+        ? `${slot} is not what was proven: ${changed} changed, ${missing} missing, ${extra} extra ${named}`
+        : `${slot} holds ${extra} more than the release ${named}`,
+      hint: accepted ? 'It goes live as it is, as --accept-drift allows' : 'They stay where they are',
+    });
   }
 
   function tellAnswer(state: State, input: Exclude<Input, { kind: 'abort' }>, phase: Phase): void {

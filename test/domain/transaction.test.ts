@@ -60,7 +60,7 @@ function planAll(observations: ReadonlyMap<string, Observation>): Planned {
       transfer: null,
       overwrites: null,
       recordLive: false,
-      extras: 0,
+      drift: null,
     }),
   );
   return { ok: true, plan: { parts, instant: 1 } };

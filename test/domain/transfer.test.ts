@@ -1,20 +1,20 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Entry, type Manifest, sameEntry } from '../../src/domain/release.ts';
+import { type Manifest, sameEntry, type TreeEntry } from '../../src/domain/release.ts';
 import { archiveKey, planTransfer, type Scan, type Transfer } from '../../src/domain/transfer.ts';
-import { manifests, parents } from './trees.ts';
+import { manifests, parents, trees } from './trees.ts';
 
 const INSTANT = 1000;
 
 interface Node {
-  readonly entry: Entry;
+  readonly entry: TreeEntry;
   readonly mtime: number;
 }
 
 type Disk = Map<string, Node>;
 
 const scans: fc.Arbitrary<Scan | null> = fc.option(
-  manifests.chain(manifest =>
+  trees.chain(manifest =>
     fc
       .array(fc.constantFrom(10, 20), { minLength: manifest.length, maxLength: manifest.length })
       .map(times => ({ manifest, times })),
