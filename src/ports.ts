@@ -139,11 +139,20 @@ export interface HostSession {
   history(): Promise<readonly HistoryLine[]>;
   /** Tries every need in a directory that is removed again. Resolves with the problems found. */
   tryNeeds(): Promise<readonly string[]>;
-  /** Turns the plain directory at `<root>/<name>` into the first slot. `atomic` when the name never failed to resolve. */
-  adopt(options: { allowGap: boolean }): Promise<{ readonly atomic: boolean; readonly slot: string }>;
+  /** Turns what `<root>/<name>` is into the first slot and a link to it. */
+  adopt(options: { allowGap: boolean }): Promise<Adopted>;
   /** Wall clock offsets are wanted by the skew: the host's clock minus ours and its error, both milliseconds. */
   clockOffset(): Promise<{ readonly offset: number; readonly error: number } | null>;
   close(): void;
+}
+
+export interface Adopted {
+  readonly slot: string;
+  /**
+   * `atomic`: two names were exchanged at once. `gap`: the name was missing for a moment. `copied`: it was a link
+   * elsewhere; what it pointed to was copied and stays where it is.
+   */
+  readonly how: 'atomic' | 'gap' | 'copied';
 }
 
 export type LockHolderOrNone = { readonly owner: string; readonly deployment: string } | null;

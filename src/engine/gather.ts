@@ -39,7 +39,7 @@ export function askAll<T>({
     concurrency: hosts.length,
     async work(host) {
       const began = context.clock.now();
-      const value = await ask(await sessions.open(host), host);
+      const value = await ask(await sessions.open(host, context.signal), host);
       emit({ kind: 'host-done', phase, host: host.name, took: context.clock.now() - began });
       return value;
     },

@@ -34,7 +34,12 @@ export interface Stagehands {
 /** @throws FleetflipError with the host's answer. */
 export async function perform(order: Order, host: Host, hands: Stagehands): Promise<Performed> {
   const { context, sessions } = hands;
-  const session = await sessions.open(host);
+  if (order.kind === 'unlock') {
+    // A session that is gone has released its lock itself.
+    await (await sessions.peek(host))?.unlock();
+    return {};
+  }
+  const session = await sessions.open(host, isStoppable(order) ? context.signal : undefined);
   switch (order.kind) {
     case 'connect':
       return {};
@@ -42,7 +47,7 @@ export async function perform(order: Order, host: Host, hands: Stagehands): Prom
       await session.lock({ deployment: context.deployment, owner: context.owner, command: context.command });
       return {};
     case 'probe':
-      return { observation: await session.probe('all', context.signal) };
+      return { observation: await session.probe('all', deadline(hands)) };
     case 'stage':
       await stage(order.part, session, hands);
       return {};
@@ -60,10 +65,12 @@ export async function perform(order: Order, host: Host, hands: Stagehands): Prom
     case 'revert':
       await session.revert(context.deployment);
       return {};
-    case 'unlock':
-      await session.unlock();
-      return {};
   }
+}
+
+/** Up to the barrier a run that is interrupted leaves everything; after it, what was begun is brought to its end. */
+function isStoppable({ kind }: Order): boolean {
+  return kind === 'connect' || kind === 'lock' || kind === 'probe' || kind === 'stage' || kind === 'verify';
 }
 
 function deadline(hands: Stagehands): AbortSignal {

@@ -6,8 +6,13 @@ import type { Connection, HostSession } from '../ports.ts';
 import type { Context } from './context.ts';
 
 export interface Sessions {
-  /** The host's session, opened when there is none or the last one was lost. */
-  open(host: Host): Promise<HostSession>;
+  /**
+   * The host's session, opened when there is none or the last one was lost.
+   * @param signal ends the opening; what has to be done whatever happens, such as a revert, hands in none
+   */
+  open(host: Host, signal?: AbortSignal): Promise<HostSession>;
+  /** The host's session when it is open and usable, else null. */
+  peek(host: Host): Promise<HostSession | null>;
   /** Ends all sessions and connections. */
   close(): Promise<void>;
 }
@@ -18,16 +23,20 @@ interface Opened {
   lost: boolean;
 }
 
+/** Milliseconds for an answer to what is done in an instant on a healthy host. */
+const PATIENCE = 60_000;
+
 /** @param persist whether the agent is kept on the hosts; commands that only read leave no trace */
 export function createSessions(context: Context, persist: boolean): Sessions {
   const opened = new Map<string, Promise<Opened>>();
   const manifests: ManifestCache = new Map();
 
-  async function connect(host: Host): Promise<Opened> {
-    const connection = await context.connector.connect(host, { signal: new AbortController().signal });
+  async function connect(host: Host, signal = new AbortController().signal): Promise<Opened> {
+    const connection = await context.connector.connect(host, { signal });
     try {
       const { agent, random, clock } = context;
-      const session = await openSession({ connection, host, agent, persist, random, clock, manifests });
+      const options = { connection, host, agent, persist, random, clock, manifests, patience: PATIENCE };
+      const session = await openSession(options, signal);
       const entry: Opened = { connection, session, lost: false };
       void connection.closed.then(() => {
         entry.lost = true;
@@ -39,18 +48,22 @@ export function createSessions(context: Context, persist: boolean): Sessions {
     }
   }
 
-  async function reopen(host: Host): Promise<Opened> {
+  async function reopen(host: Host, signal?: AbortSignal): Promise<Opened> {
     const before = await opened.get(host.name)?.catch(() => null);
     if (before && !before.lost && before.session.usable) return before;
     before?.connection.close();
-    return connect(host);
+    return connect(host, signal);
   }
 
   return {
-    async open(host) {
-      const opening = reopen(host);
+    async open(host, signal) {
+      const opening = reopen(host, signal);
       opened.set(host.name, opening);
       return (await opening).session;
+    },
+    async peek(host) {
+      const entry = await opened.get(host.name)?.catch(() => null);
+      return entry && !entry.lost && entry.session.usable ? entry.session : null;
     },
     async close() {
       const all = await Promise.allSettled(opened.values());

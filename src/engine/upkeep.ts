@@ -1,9 +1,10 @@
 /** The commands that an operator runs by hand on single hosts: unlock and adopt. */
 
 import type { Failure } from '../domain/error.ts';
-import type { Result } from '../domain/event.ts';
+import type { EventData, Result } from '../domain/event.ts';
 import type { Fleet } from '../domain/fleet.ts';
 import type { LockHolder } from '../domain/slot.ts';
+import type { Adopted } from '../ports.ts';
 import type { Context, RunOptions } from './context.ts';
 import { askAll, gather } from './gather.ts';
 import { prepare } from './prepare.ts';
@@ -70,15 +71,27 @@ async function adoptAll(context: Context, allowGap: boolean): Promise<readonly F
     context,
     phase: 'probe',
     persist: true,
-    async ask(session) {
+    async ask(session, { name }) {
       await session.lock({ deployment, owner, command });
       const { live } = await session.probe('none');
       if (live.kind === 'link' && live.slot !== null) return;
-      await session.adopt({ allowGap });
+      const adopted = await session.adopt({ allowGap });
+      if (adopted.how !== 'atomic') context.emit(tellAdopted(name, adopted));
       await session.unlock();
     },
   });
   return answers.flatMap(answer => (answer.ok ? [] : [answer.failure]));
+}
+
+function tellAdopted(host: string, { slot, how }: Adopted): EventData {
+  const copied = how === 'copied';
+  return {
+    kind: 'warning',
+    host,
+    code: copied ? 'ADOPTED_COPY' : 'ADOPTED_WITH_GAP',
+    what: copied ? `what the link pointed to was copied into ${slot}` : 'the name was missing for a moment',
+    hint: copied ? 'The old directory stays where it is; remove it when you need it no longer' : `It is ${slot} now`,
+  };
 }
 
 function declined(context: Context): Result {

@@ -92,6 +92,8 @@ set_up() {
   link=$root/$name
   token=
   id=0
+  # A record in a setgid root is shared with the group, any other is the login's own.
+  if [ -g "$root" ]; then umask 007; else umask 077; fi
   for one in "$name" "$@"; do
     safe_part "$one" || {
       echo "fleetflip: '$one' cannot be the name of a link or slot" >&2
@@ -183,7 +185,7 @@ read_slot() {
     get "$file" role; s_role=$v
     get "$file" found; s_found=$v
     get "$file" at; s_at=$v
-  elif [ -n "$(find "$root/$1" ! -name "$1" -print 2>/dev/null | head -n 1)" ]; then
+  elif [ -n "$(find "$root/$1/." ! -name . -print 2>/dev/null | head -n 1)" ]; then
     s_state=unproven
   fi
 }
@@ -575,13 +577,20 @@ verb_record() {
     say_no WRITE_FAILED "cannot write to $record"
 }
 
+# Shells differ in how they name a group; without setsid there is only the process.
+kill_group() {
+  kill -s "$1" -- "-$2" 2>/dev/null || kill -s "$1" "-$2" 2>/dev/null || kill -s "$1" "$2" 2>/dev/null
+}
+
 verb_run() {
   known_slot "$1" || { say_no NO_SLOT "$1 is no slot"; return; }
   need_work || { say_no WRITE_FAILED "no directory for the output"; return; }
   rm -f "$work/ended"
   (
+    umask 022
     cd "$root/$1" || exit 126
-    exec sh -c "$3"
+    # A group of its own, so that nothing of it outlives its time.
+    if has setsid; then exec setsid sh -c "$3"; else exec sh -c "$3"; fi
   ) </dev/null >"$work/output" 2>&1 &
   child=$!
   (
@@ -590,9 +599,9 @@ verb_run() {
     trap 'kill $nap 2>/dev/null; exit 0' TERM
     wait $nap
     : >"$work/ended"
-    kill -TERM "$child" 2>/dev/null
+    kill_group TERM "$child"
     sleep 1
-    kill -KILL "$child" 2>/dev/null
+    kill_group KILL "$child"
   ) </dev/null >/dev/null 2>&1 &
   watch=$!
   wait "$child"
@@ -616,7 +625,7 @@ receive() {
   newest_lock
   [ -n "$holder" ] || { fail_receive "the lock is not held"; return; }
   case $kind in
-    archive) (cd "$root/$slot" && tar -xopf -) 2>"$record/receive.$$" ;;
+    archive) (umask 022 && cd "$root/$slot" && tar -xopf -) 2>"$record/receive.$$" ;;
     lists) take_lists 2>"$record/receive.$$" ;;
     *) false ;;
   esac || { fail_receive "$(head -c 2000 "$record/receive.$$")"; return; }
@@ -634,7 +643,7 @@ fail_receive() {
 take_lists() {
   lists=$record/lists.$$
   rm -rf "$lists" && mkdir "$lists" && tar -xopf - -C "$lists" || return 1
-  (cd "$root/$slot" && { [ ! -s "$lists/remove" ] || xargs -0 rm -rf -- <"$lists/remove"; } &&
+  (umask 022 && cd "$root/$slot" && { [ ! -s "$lists/remove" ] || xargs -0 rm -rf -- <"$lists/remove"; } &&
     { [ ! -s "$lists/copy" ] || copy_files; })
   taken=$?
   rm -rf "$lists"
@@ -784,13 +793,14 @@ verb_forward() {
 verb_adopt() {
   need_lock || return
   is_settled || { say_no UNSETTLED "deployment $run_id is not settled"; return; }
-  [ ! -L "$link" ] || { say_no LINK_ELSEWHERE "$(readlink "$link")"; return; }
-  [ -d "$link" ] || { say_no NO_DIRECTORY "$link is no directory"; return; }
+  [ -d "$link/." ] || { say_no NO_DIRECTORY "$link is no directory"; return; }
   known_slot "$2" || { say_no NO_SLOT "$2 is no slot"; return; }
   if [ -e "$root/$2" ] || [ -L "$root/$2" ]; then
     rmdir "$root/$2" 2>/dev/null || { say_no SLOT_TAKEN "$root/$2 exists and is not empty"; return; }
   fi
-  if exchange "$2"; then
+  if [ -L "$link" ]; then
+    adopt_copy "$2" && say "adopted $2 copied"
+  elif exchange "$2"; then
     say "adopted $2 atomic"
   elif [ "$1" = gap ]; then
     mv "$link" "$root/$2" && ln -s "$2" "$link" || { say_no WRITE_FAILED "cannot write to $root"; return; }
@@ -798,6 +808,34 @@ verb_adopt() {
   else
     say_no NEEDS_GAP "this host cannot exchange two names in one step"
   fi
+}
+
+# What a link elsewhere points to is copied into the slot, proven equal, and only then is the link moved.
+adopt_copy() {
+  find_method "$record"
+  need_work && mkdir "$root/$1" && copy_pointed "$1" && scan "$link/." "$work/there" && there=$scanned &&
+    scan "$root/$1" "$work/here" && [ "$there" = "$scanned" ] ||
+    { rm -rf "${root:?}/$1"; say_no ADOPT_FAILED "$(readlink "$link") could not be copied, or changed meanwhile"; return; }
+  moved=$(find_moved "$root/$1")
+  [ -z "$moved" ] ||
+    { rm -rf "${root:?}/$1"; say_no LINKS_OUTSIDE "in a copy these links would point elsewhere: $moved"; return; }
+  flush && put_link "$1" "$method" || { say_no WRITE_FAILED "cannot write to $root"; return; }
+}
+
+copy_pointed() {
+  (cd "$link/." && tar -cf - .) | (umask 022 && cd "$root/$1" && tar -xopf -) && chmod 755 "$root/$1"
+}
+
+# find_moved DIR: links of the copy that do not lead to where they led, or to its counterpart in the copy.
+find_moved() {
+  # shellcheck disable=SC2016 # expanded by the inner shell
+  (cd "$link/." && find . -type l -print0 | xargs -0 sh -c '
+    old=$(pwd -P) new=$(cd "$0" && pwd -P)
+    for p do
+      led=$(readlink -f -- "$p") leads=$(cd "$new" && readlink -f -- "$p")
+      case $led in "$old"/*) led=$new${led#"$old"} ;; esac
+      [ "$led" = "$leads" ] || printf "%s " "$p"
+    done' "$1")
 }
 
 # The link is made under the slot's name, and then both names are exchanged by renameat2(RENAME_EXCHANGE).
@@ -901,7 +939,6 @@ show_status() {
 }
 
 main() {
-  umask 022
   verb=${1:-help}
   if [ "$verb" = help ] || [ $# -lt 3 ]; then
     echo 'usage: sh agent.sh status|serve ROOT NAME [SLOT...]'

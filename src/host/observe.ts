@@ -1,5 +1,6 @@
 /** The lines of a probe to an observation, strictly: an answer that cannot be read is no answer. */
 
+import { show } from '../domain/bytes.ts';
 import type {
   DeploymentRecord,
   DeploymentState,
@@ -32,7 +33,7 @@ export function readFacts(host: string, reply: Reply): Facts {
   const rename = must('rename')[0] ?? '';
   return {
     host,
-    hostname: must('hostname')[0] ?? '',
+    hostname: show(must('hostname')[0] ?? ''),
     live: readLive(must('link'), one('points')?.[0] ?? null),
     slots: reply.lines.filter(line => line.key === 'slot').map(line => readSlot(line.words)),
     lock: readLock(one('lock')),
@@ -82,7 +83,7 @@ function readSlot([slot = '', exists, state, release = '', label = '', role, fou
     exists: exists === 'yes',
     state: known,
     release: release === '' ? null : release,
-    label,
+    label: show(label),
     role: ROLES.find(one => one === role) ?? null,
     found: found === 'yes',
     recordedAt: optionalNumber(at),
@@ -92,7 +93,7 @@ function readSlot([slot = '', exists, state, release = '', label = '', role, fou
 function readLock(words: readonly string[] | undefined): LockHolder | null {
   if (words === undefined) return null;
   const [deployment = '', owner = '', command = '', since, alive] = words;
-  return { deployment, owner, command, since: number(since), alive: alive === 'yes' };
+  return { deployment, owner: show(owner), command, since: number(since), alive: alive === 'yes' };
 }
 
 const RUNS: readonly DeploymentState[] = ['armed', 'flipped', 'confirmed', 'reverted'];
@@ -102,16 +103,16 @@ function readDeployment(words: readonly string[] | undefined, reply: Reply): Dep
   const [deployment = '', state, from = '', to = '', release = '', label = '', decider = '', at] = words;
   const known = RUNS.find(one => one === state);
   if (known === undefined) throw new Error(`a deployment is ${state}`);
-  const participants = reply.lines.filter(line => line.key === 'participant').map(line => line.words[0] ?? '');
+  const participants = reply.lines.filter(line => line.key === 'participant').map(line => show(line.words[0] ?? ''));
   return {
     deployment,
     state: known,
     participants,
-    decider,
+    decider: show(decider),
     from: from === '' ? null : from,
     to,
     release,
-    label,
+    label: show(label),
     at: number(at),
   };
 }

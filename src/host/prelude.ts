@@ -37,23 +37,27 @@ function script({ app, agent, nonce, verb, words, persist }: Start): string {
   const bring = persist
     ? [
         refuse('NO_ROOT', `[ -d ${quote(app.root)} ]`),
-        `if [ ! -d ${quote(record)} ]; then m=0700; case $(ls -ld ${quote(app.root)}) in ??????[sS]*) m=2770;; esac`,
-        `mkdir -m $m ${quote(record)} 2>/dev/null; fi`,
+        `if [ -g ${quote(app.root)} ]; then umask 007; m=2770; else umask 077; m=0700; fi`,
+        `[ -d ${quote(record)} ] || mkdir -m $m ${quote(record)} 2>/dev/null`,
         refuse('NOT_WRITABLE', `[ -w ${quote(record)} ]`),
-        `if [ ! -f ${file} ]; then echo 'fleetflip ${nonce} need'`,
+        `if ! whole ${file}; then echo 'fleetflip ${nonce} need'`,
         `t=${file}.$$; dd bs=1 count=${length} >"$t" 2>/dev/null`,
-        `[ "$(wc -c <"$t")" -eq ${length} ] && mv -f "$t" ${file} || { rm -f "$t"; echo 'fleetflip ${nonce} refused WRITE_FAILED'; exit 1; }; fi`,
+        `whole "$t" && mv -f "$t" ${file} || { rm -f "$t"; echo 'fleetflip ${nonce} refused WRITE_FAILED'; exit 1; }; fi`,
         `echo 'fleetflip ${nonce} ready'`,
         `exec sh ${file} ${args}`,
       ]
     : [
-        `if [ -r ${file} ]; then echo 'fleetflip ${nonce} ready'; exec sh ${file} ${args}; fi`,
+        `if whole ${file}; then echo 'fleetflip ${nonce} ready'; exec sh ${file} ${args}; fi`,
         `echo 'fleetflip ${nonce} need'`,
         `a=$(dd bs=1 count=${length} 2>/dev/null)`,
         `echo 'fleetflip ${nonce} ready'`,
         `exec sh -c "$a" fleetflip-agent ${args}`,
       ];
-  return `${bring.join('\n')}\n`;
+  const whole = [
+    `whole() { [ -r "$1" ] && [ "$(wc -c <"$1")" -eq ${length} ] || return 1`,
+    `case $({ sha256sum <"$1" || openssl dgst -sha256 -r <"$1"; } 2>/dev/null) in ${agent.digest}*) ;; *) return 1;; esac; }`,
+  ];
+  return `${[...whole, ...bring].join('\n')}\n`;
 }
 
 /** For a POSIX shell: everything between single quotes stands for itself. */

@@ -6,7 +6,8 @@ import { show } from '../domain/bytes.ts';
 import { FleetflipError } from '../domain/error.ts';
 import type { StageRequest } from '../ports.ts';
 import { buildLists } from './lists.ts';
-import { type AgentStart, startAgent, talkFailure } from './start.ts';
+import { type AgentStart, startAgent } from './start.ts';
+import { stoppedBy, type Talk, talkFailure } from './talk.ts';
 import { decodeWord } from './words.ts';
 
 export interface Upload {
@@ -32,11 +33,11 @@ interface Payload extends Upload {
 }
 
 async function send({ start, request, signal, kind, payload }: Payload): Promise<void> {
-  const { channel, reader, complaints } = await startAgent(start, 'receive', [
-    request.slot,
-    kind,
-    request.from ?? request.slot,
-  ]);
+  const { channel, reader, complaints } = await startAgent(start, {
+    verb: 'receive',
+    words: [request.slot, kind, request.from ?? request.slot],
+    signal,
+  });
   const stop = (): void => channel.destroy();
   signal?.addEventListener('abort', stop, { once: true });
   try {
@@ -53,14 +54,13 @@ async function send({ start, request, signal, kind, payload }: Payload): Promise
     const exit = await channel.exit;
     if (verdict === 'done' && problem === null && exit.code === 0) return;
     if (verdict?.startsWith('failed ')) throw failed(start, show(decodeWord(verdict.slice(7))));
-    const late = signal?.aborted === true;
-    throw talkFailure({
-      kind: late ? 'timed-out' : 'lost',
-      code: late ? 'TIMED_OUT' : 'UPLOAD_LOST',
-      host: start.host,
-      phase: 'stage',
-      what: `the upload did not arrive whole${complaints() === '' ? '' : `: ${complaints().trim()}`}`,
-    });
+    const talk: Talk = { host: start.host, phase: 'stage' };
+    if (signal?.aborted) throw stoppedBy(signal, talk);
+    if (verdict === 'done' && exit.code === null && exit.signal === null)
+      throw talkFailure(talk, { kind: 'unknown', code: 'NO_EXIT_STATUS', what: 'the upload ended without a status' });
+    const said = complaints().trim();
+    const what = `the upload did not arrive whole${said === '' ? '' : `: ${said}`}`;
+    throw talkFailure(talk, { kind: 'lost', code: 'UPLOAD_LOST', what });
   } finally {
     signal?.removeEventListener('abort', stop);
   }

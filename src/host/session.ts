@@ -3,13 +3,14 @@
 import { createHash } from 'node:crypto';
 import { type ByteString, fromBytes, fromText, show } from '../domain/bytes.ts';
 import { type Failure, FleetflipError, type Phase } from '../domain/error.ts';
-import { decodeManifest, diffManifests, type Manifest } from '../domain/release.ts';
+import { decodeManifest, diffManifests, type Tree } from '../domain/release.ts';
 import { type Drift, describeDrift, type Observation, type SlotFacts, type SlotScan } from '../domain/slot.ts';
 import type { Clock, HistoryLine, HostSession } from '../ports.ts';
 import { readFacts, readScanHeads, type ScanHead } from './observe.ts';
 import { upload } from './receive.ts';
 import { explainRefusal } from './refusals.ts';
-import { type AgentStart, startAgent, talkFailure } from './start.ts';
+import { type AgentStart, startAgent } from './start.ts';
+import { abortable, stoppedBy, talkFailure } from './talk.ts';
 import { type Reply, readReply } from './wire.ts';
 import { encodeWord } from './words.ts';
 
@@ -22,9 +23,9 @@ export interface SessionOptions extends AgentStart {
 }
 
 /** @throws FleetflipError when the agent could not be started. */
-export async function openSession(options: SessionOptions): Promise<HostSession> {
-  const { host, clock, manifests } = options;
-  const started = await startAgent(options, 'serve', host.app.slots);
+export async function openSession(options: SessionOptions, signal?: AbortSignal): Promise<HostSession> {
+  const { host, clock, manifests, patience } = options;
+  const started = await startAgent(options, { verb: 'serve', words: host.app.slots, signal });
   let lastId = 0;
   let usable = true;
   let queue: Promise<unknown> = Promise.resolve();
@@ -36,22 +37,20 @@ export async function openSession(options: SessionOptions): Promise<HostSession>
     return turn;
   }
 
-  async function exchange(phase: Phase, words: readonly string[], signal?: AbortSignal): Promise<Reply> {
+  async function exchange(
+    phase: Phase,
+    words: readonly string[],
+    limit = AbortSignal.timeout(patience),
+  ): Promise<Reply> {
     if (!usable) throw lost(phase, 'the connection is gone');
-    if (signal?.aborted) throw stopped(phase, signal);
+    if (limit.aborted) throw stoppedBy(limit, { host, phase });
     const id = ++lastId;
     started.channel.stdin.write(`${id} ${words.join(' ')}\n`);
-    const reply = await abortable(readReply(started.reader, id), signal).catch(thrown => {
+    const reply = await abortable(readReply(started.reader, id), limit).catch(thrown => {
       usable = false;
       started.channel.destroy();
-      if (signal?.aborted) throw stopped(phase, signal);
-      throw talkFailure({
-        kind: 'unknown',
-        code: 'AGENT_NONSENSE',
-        host,
-        phase,
-        what: `the host's answer cannot be read: ${message(thrown)}`,
-      });
+      if (limit.aborted) throw stoppedBy(limit, { host, phase });
+      throw nonsense(`the host's answer cannot be read: ${message(thrown)}`, phase);
     });
     if (reply === null) {
       usable = false;
@@ -63,20 +62,8 @@ export async function openSession(options: SessionOptions): Promise<HostSession>
 
   function lost(phase: Phase, what: string): FleetflipError {
     const said = started.complaints().trim();
-    return talkFailure({
-      kind: 'lost',
-      code: 'CONNECTION_LOST',
-      host,
-      phase,
-      what: said === '' ? what : `${what}; it said: ${said}`,
-    });
-  }
-
-  function stopped(phase: Phase, signal: AbortSignal): FleetflipError {
-    const late = signal.reason instanceof DOMException && signal.reason.name === 'TimeoutError';
-    return late
-      ? talkFailure({ kind: 'timed-out', code: 'TIMED_OUT', host, phase, what: 'the host did not finish in time' })
-      : talkFailure({ kind: 'unknown', code: 'INTERRUPTED', host, phase, what: 'the run was interrupted' });
+    const told = said === '' ? what : `${what}; it said: ${said}`;
+    return talkFailure({ host, phase }, { kind: 'lost', code: 'CONNECTION_LOST', what: told });
   }
 
   function refusal(phase: Phase, reply: Reply): Failure {
@@ -85,27 +72,28 @@ export async function openSession(options: SessionOptions): Promise<HostSession>
     return explainRefusal({ code: reply.no?.code ?? '', text: show(text), host: host.name, phase });
   }
 
-  async function fetchScan(head: ScanHead): Promise<SlotScan> {
+  /** Another host's fetch of the same tree is waited for; when that fails, this host is asked. */
+  async function fetchScan(head: ScanHead, signal: AbortSignal | undefined): Promise<SlotScan> {
     const key = `${head.id} ${head.times}`;
-    const known = manifests.get(key);
+    const known = await manifests.get(key)?.catch(() => undefined);
     if (known !== undefined) return known;
-    const fetching = ask('probe', 'fetch', [head.slot, 'scan']).then(reply => decodeScan(head, reply));
+    const fetching = ask('probe', 'fetch', [head.slot, 'scan'], signal).then(reply => decodeScan(head, reply));
     manifests.set(key, fetching);
-    fetching.catch(() => manifests.delete(key));
     return fetching;
   }
 
   function decodeScan(head: ScanHead, reply: Reply): SlotScan {
     const manifest = reply.blobs.get('manifest') ?? new Uint8Array();
-    const times = fromBytes(reply.blobs.get('times') ?? new Uint8Array())
-      .split('\n')
-      .slice(0, -1)
-      .map(Number);
-    if (`sha256:${digest(manifest)}` !== head.id) throw nonsense('a manifest does not have its id');
-    return { id: head.id, manifest: decode(manifest), times };
+    const times = reply.blobs.get('times') ?? new Uint8Array();
+    if (`sha256:${digest(manifest)}` !== head.id || digest(times) !== head.times)
+      throw nonsense('a scan is not the one that was announced');
+    const tree = decode(manifest);
+    const seconds = fromBytes(times).split('\n').slice(0, -1).map(Number);
+    if (seconds.length !== tree.length) throw nonsense('a scan has not one time an entry');
+    return { id: head.id, manifest: tree, times: seconds };
   }
 
-  function decode(bytes: Uint8Array): Manifest {
+  function decode(bytes: Uint8Array): Tree {
     try {
       return decodeManifest(bytes);
     } catch (thrown) {
@@ -113,8 +101,8 @@ export async function openSession(options: SessionOptions): Promise<HostSession>
     }
   }
 
-  function nonsense(what: string): FleetflipError {
-    return talkFailure({ kind: 'unknown', code: 'AGENT_NONSENSE', host, phase: 'probe', what });
+  function nonsense(what: string, phase: Phase = 'probe'): FleetflipError {
+    return talkFailure({ host, phase }, { kind: 'unknown', code: 'AGENT_NONSENSE', what });
   }
 
   async function measureDrift(facts: SlotFacts, scan: SlotScan): Promise<Drift | null> {
@@ -137,7 +125,7 @@ export async function openSession(options: SessionOptions): Promise<HostSession>
     const scans: Record<string, SlotScan> = {};
     const drifts: Record<string, Drift | null> = {};
     for (const head of read(() => readScanHeads(reply))) {
-      const found = await fetchScan(head);
+      const found = await fetchScan(head, signal);
       scans[head.slot] = found;
       const slot = facts.slots.find(one => one.slot === head.slot);
       if (slot?.state === 'verified') drifts[head.slot] = await measureDrift(slot, found);
@@ -160,7 +148,7 @@ export async function openSession(options: SessionOptions): Promise<HostSession>
     async breakLock() {
       const reply = await ask('unlock', 'break-lock', []);
       const words = reply.lines.find(line => line.key === 'holder')?.words;
-      return words === undefined ? null : { deployment: words[0] ?? '', owner: words[1] ?? '' };
+      return words === undefined ? null : { deployment: words[0] ?? '', owner: show(words[1] ?? '') };
     },
     async stage(request, signal) {
       await ask('stage', 'begin', [request.slot, request.release, fromText(request.label), request.deployment], signal);
@@ -171,7 +159,7 @@ export async function openSession(options: SessionOptions): Promise<HostSession>
       if (reply.lines.some(line => line.key === 'proven')) return { proven: true };
       const head = read(() => readScanHeads(reply))[0];
       if (head === undefined) throw nonsense('neither a proof nor a scan');
-      return { proven: false, scan: await fetchScan(head) };
+      return { proven: false, scan: await fetchScan(head, signal) };
     },
     async record(slot, signal) {
       await ask('stage', 'record', [slot], signal);
@@ -188,11 +176,15 @@ export async function openSession(options: SessionOptions): Promise<HostSession>
     },
     async arm(request) {
       const { slot, release, label, deployment, command, owner, decider, participants } = request;
-      await ask(
-        'arm',
-        'arm',
-        [slot, release, fromText(label), deployment, command, fromText(owner), decider, ...participants].map(String),
-      );
+      await ask('arm', 'arm', [
+        slot,
+        release,
+        fromText(label),
+        deployment,
+        command,
+        fromText(owner),
+        ...[decider, ...participants].map(fromText),
+      ]);
     },
     async flip(deployment) {
       const reply = await ask('flip', 'flip', [deployment]);
@@ -219,7 +211,9 @@ export async function openSession(options: SessionOptions): Promise<HostSession>
     async adopt({ allowGap }) {
       const slot = host.app.slots[0] ?? '';
       const reply = await ask('probe', 'adopt', [allowGap ? 'gap' : 'atomic', slot]);
-      return { slot, atomic: reply.lines.some(line => line.key === 'adopted' && line.words[1] === 'atomic') };
+      const how = reply.lines.find(line => line.key === 'adopted')?.words[1];
+      if (how !== 'atomic' && how !== 'gap' && how !== 'copied') throw nonsense('an adoption without its way');
+      return { slot, how };
     },
     async clockOffset() {
       let best: { offset: number; error: number } | null = null;
@@ -256,7 +250,16 @@ function readHistory([
   release = '',
   label = '',
 ]: readonly string[]): HistoryLine {
-  return { at: Number(at), deployment, command, owner, outcome, slot: slot || null, release: release || null, label };
+  return {
+    at: Number(at),
+    deployment,
+    command,
+    owner: show(owner),
+    outcome,
+    slot: slot || null,
+    release: release || null,
+    label: show(label),
+  };
 }
 
 function digest(bytes: Uint8Array): string {
@@ -265,13 +268,4 @@ function digest(bytes: Uint8Array): string {
 
 function message(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
-}
-
-function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return work;
-  return new Promise((resolve, reject) => {
-    const stop = (): void => reject(signal.reason);
-    signal.addEventListener('abort', stop, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
-  });
 }

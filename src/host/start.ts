@@ -1,11 +1,12 @@
 /** Starts the agent on a channel: prelude, agent if it is needed, and everything up to the line `ready`. */
 
 import { fromBytes, show } from '../domain/bytes.ts';
-import { type Failure, FleetflipError, type Phase } from '../domain/error.ts';
+import { type Failure, FleetflipError } from '../domain/error.ts';
 import type { Host } from '../domain/fleet.ts';
 import type { Channel, Connection } from '../ports.ts';
 import { type AgentSource, writePrelude } from './prelude.ts';
 import { explainRefusal } from './refusals.ts';
+import { abortable, stoppedBy } from './talk.ts';
 import { type ByteReader, createReader } from './wire.ts';
 
 /** What is needed to start the agent on any number of channels of one host. */
@@ -15,6 +16,8 @@ export interface AgentStart {
   readonly agent: AgentSource;
   readonly persist: boolean;
   readonly random: () => string;
+  /** Milliseconds in which the agent starts, and in which it answers what has no time limit of its own. */
+  readonly patience: number;
 }
 
 export interface Started {
@@ -24,27 +27,36 @@ export interface Started {
   readonly complaints: () => string;
 }
 
+/** Bytes that a login may print before the agent speaks. */
 const NOISE_LIMIT = 1 << 20;
 
+export interface Job {
+  readonly verb: 'serve' | 'receive';
+  readonly words: readonly string[];
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** @throws FleetflipError when the agent did not start; nothing but the prelude was sent before its first answer. */
-export async function startAgent(
-  start: AgentStart,
-  verb: 'serve' | 'receive',
-  words: readonly string[],
-): Promise<Started> {
-  const { connection, host, agent, persist, random } = start;
+export async function startAgent(start: AgentStart, { verb, words, signal }: Job): Promise<Started> {
+  const { connection, host, agent, persist, random, patience } = start;
+  const limits = [AbortSignal.timeout(patience), ...(signal === undefined ? [] : [signal])];
+  const limit = AbortSignal.any(limits);
   const nonce = random();
   const { command, input } = writePrelude({ app: host.app, agent, nonce, verb, words, persist });
-  const channel = await connection.exec(command);
+  const opening = connection.exec(command);
+  const channel = await abortable(opening, limit).catch((thrown: unknown) => {
+    opening.then(late => late.destroy()).catch(() => undefined);
+    throw limit.aborted ? stoppedBy(limit, { host, phase: 'connect' }) : thrown;
+  });
   const complaints = collect(channel.stderr);
   channel.stdin.on('error', () => undefined);
   channel.stdin.write(input);
   const reader = createReader(channel.stdout);
   try {
-    await awaitReady({ reader, channel, host, nonce, agent, complaints });
+    await abortable(awaitReady({ reader, channel, host, nonce, agent, complaints }), limit);
   } catch (thrown) {
     channel.destroy();
-    throw thrown;
+    throw limit.aborted ? stoppedBy(limit, { host, phase: 'connect' }) : thrown;
   }
   return { channel, reader, complaints };
 }
@@ -60,8 +72,10 @@ interface Awaiting {
 
 async function awaitReady({ reader, channel, host, nonce, agent, complaints }: Awaiting): Promise<void> {
   let noise = '';
+  let left = NOISE_LIMIT;
   for (;;) {
-    const line = await readNoisyLine(reader, host);
+    const line = await readNoisyLine(reader, left, host);
+    left -= line?.length ?? 0;
     if (line === null) throw notStarted(host, noise + complaints());
     const marker = line.lastIndexOf(`fleetflip ${nonce} `);
     const words = marker < 0 ? [] : line.slice(marker).split(' ').slice(2);
@@ -73,9 +87,9 @@ async function awaitReady({ reader, channel, host, nonce, agent, complaints }: A
   }
 }
 
-async function readNoisyLine(reader: ByteReader, host: Host): Promise<string | null> {
+async function readNoisyLine(reader: ByteReader, left: number, host: Host): Promise<string | null> {
   try {
-    return await reader.line(NOISE_LIMIT);
+    return await reader.line(Math.max(0, left));
   } catch {
     throw new FleetflipError(
       startFailure(
@@ -112,23 +126,4 @@ function collect(stream: NodeJS.ReadableStream): () => string {
   });
   stream.on('error', () => undefined);
   return () => fromBytes(kept).split('\n').map(show).join('\n');
-}
-
-/** A failure of the talk itself: nothing is known of what the host did. */
-export function talkFailure(talk: {
-  kind: Failure['kind'];
-  code: string;
-  host: Host;
-  phase: Phase;
-  what: string;
-}): FleetflipError {
-  const { kind, code, host, phase, what } = talk;
-  return new FleetflipError({
-    kind,
-    code,
-    phase,
-    host: host.name,
-    what,
-    hint: 'See what the host serves with fleetflip status',
-  });
 }

@@ -56,6 +56,7 @@ describe.each(findUserlands())('the agent under $name', ({ path }) => {
       random,
       clock: systemClock,
       manifests: new Map(),
+      patience: 60_000,
     });
     sessions.push(session);
     return session;
