@@ -1,14 +1,17 @@
 /** Connections to the hosts of a fleet: bounded handshakes, shared bastions, retries where a server drops us unread. */
 
 import type { Duplex } from 'node:stream';
+import { setTimeout as wait } from 'node:timers/promises';
 import { FleetflipError } from '../domain/error.ts';
 import type { Host, JumpHost } from '../domain/fleet.ts';
 import type { Connector } from '../ports.ts';
+import { abortable } from './abortable.ts';
+import { createBastions } from './bastions.ts';
 import { gatherLogin } from './credentials.ts';
-import { connectFailure } from './failures.ts';
+import { connectFailure, interrupted } from './failures.ts';
 import { judgeHostKey, preferredKeyTypes } from './host-key.ts';
 import { lookupName } from './known-hosts.ts';
-import { connectSsh2, type ForwardingConnection } from './ssh2-connection.ts';
+import { connectSsh2, type ForwardingConnection, type Keepalive } from './ssh2-connection.ts';
 import { createTurnstile } from './turnstile.ts';
 
 export interface Ssh2Options {
@@ -20,20 +23,26 @@ export interface Ssh2Options {
   readonly timeout?: number;
   /** Handshakes in flight per address or bastion. Default 8: below sshd's default MaxStartups of 10. */
   readonly maxHandshakes?: number;
+  /** Default: 15,000 ms and 4 unanswered. Much less ends healthy connections, because it queues behind uploads. */
+  readonly keepalive?: Keepalive;
 }
 
 const RETRIES = 3;
 
+/** One way to one server: the host itself or a bastion before it. */
+interface Leg {
+  readonly host: Host;
+  readonly hop: JumpHost;
+  readonly via: ForwardingConnection | null;
+  readonly gate: string;
+}
+
 export function createSsh2Connector(options: Ssh2Options): Connector {
-  const bastions = new Map<string, Promise<ForwardingConnection>>();
+  const { timeout = 20_000, keepalive = { interval: 15_000, count: 4 } } = options;
+  const bastions = createBastions();
   const turnstile = createTurnstile(options.maxHandshakes ?? 8);
 
-  async function open(
-    host: Host,
-    hop: JumpHost,
-    via: ForwardingConnection | null,
-    signal: AbortSignal,
-  ): Promise<ForwardingConnection> {
+  async function open({ host, hop, via }: Leg, signal: AbortSignal): Promise<ForwardingConnection> {
     const { ssh } = host;
     const username = hop.user ?? options.username;
     const login = await gatherLogin({
@@ -43,82 +52,87 @@ export function createSsh2Connector(options: Ssh2Options): Connector {
       home: options.home,
       agent: options.env.SSH_AUTH_SOCK,
     });
-    const attempt = { host: host.name, address: hop.address, port: hop.port, username, tried: login.described };
-    const question = {
-      host: host.name,
-      address: hop.address,
-      port: hop.port,
-      file: ssh.knownHosts,
-      policy: ssh.hostKeys,
-    };
-    const keyTypes = await preferredKeyTypes(ssh.knownHosts, lookupName(hop.address, hop.port));
-    const sock = via === null ? undefined : await forward(host, via, hop);
-    const timeout = options.timeout ?? 20_000;
+    const { address, port } = hop;
+    const question = { host: host.name, address, port, file: ssh.knownHosts, policy: ssh.hostKeys };
+    // A file that cannot be read is reported by the verdict, which needs it too.
+    const keyTypes = await preferredKeyTypes(ssh.knownHosts, lookupName(address, port)).catch(() => []);
+    const sock = via === null ? undefined : await forward({ host, via, hop, signal, timeout });
     return connectSsh2({
-      attempt,
+      attempt: { host: host.name, address, port, username, tried: login.described },
       login,
       sock,
       keyTypes,
       judge: key => judgeHostKey({ ...question, key }),
       timeout,
+      keepalive,
       signal,
     });
   }
 
-  async function openPatiently(
-    host: Host,
-    hop: JumpHost,
-    via: ForwardingConnection | null,
-    signal: AbortSignal,
-  ): Promise<ForwardingConnection> {
-    const gate = via === null ? `${hop.address}:${hop.port}` : 'bastion';
+  async function openPatiently(leg: Leg, signal: AbortSignal): Promise<ForwardingConnection> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await turnstile.pass(gate, () => open(host, hop, via, signal));
+        return await turnstile.pass(leg.gate, signal, () => open(leg, signal));
       } catch (thrown) {
-        if (attempt >= RETRIES || signal.aborted || !wasDropped(thrown)) throw thrown;
-        await new Promise(resolve => setTimeout(resolve, attempt * 200 + Math.random() * 300));
+        if (signal.aborted) throw interrupted(leg.host.name);
+        if (attempt >= RETRIES || !wasDropped(thrown)) throw thrown;
+        await wait(attempt * 200 + Math.random() * 300, undefined, { signal }).catch(() => undefined);
       }
     }
   }
 
-  /** The last bastion of the chain; shared by all hosts behind it. */
-  async function passBastions(host: Host, signal: AbortSignal): Promise<ForwardingConnection | null> {
+  /** The last bastion of the chain; shared by all hosts that go there in the same way. */
+  async function passBastions(
+    host: Host,
+    signal: AbortSignal,
+  ): Promise<{ via: ForwardingConnection | null; way: string }> {
+    const { identity, knownHosts, hostKeys, jump } = host.ssh;
+    let way = jump.length === 0 ? '' : JSON.stringify([identity, knownHosts, hostKeys]);
     let via: ForwardingConnection | null = null;
-    let path = '';
-    for (const hop of host.ssh.jump) {
-      path += `/${hop.user ?? ''}@${hop.address}:${hop.port}`;
-      const before: ForwardingConnection | null = via;
-      const shared: Promise<ForwardingConnection> = bastions.get(path) ?? openPatiently(host, hop, before, signal);
-      bastions.set(path, shared);
-      shared.then(
-        connection => void connection.closed.then(() => bastions.delete(path)),
-        () => bastions.delete(path),
-      );
-      via = await shared.catch(thrown => {
-        throw behindBastion(host, hop, thrown);
-      });
+    for (const hop of jump) {
+      const leg: Leg = { host, hop, via, gate: gateOf(hop, via, way) };
+      way += ` ${hop.user ?? ''}@${hop.address}:${hop.port}`;
+      try {
+        via = await bastions.reach(way, signal, attempt => openPatiently(leg, attempt));
+      } catch (thrown) {
+        throw signal.aborted ? interrupted(host.name) : behindBastion(host, hop, thrown);
+      }
     }
-    return via;
+    return { via, way };
   }
 
   return {
     async connect(host, { signal }) {
-      const via = await passBastions(host, signal);
+      const { via, way } = await passBastions(host, signal);
       const { user, port } = host.ssh;
-      return openPatiently(host, { ...(user === undefined ? {} : { user }), address: host.address, port }, via, signal);
+      const hop: JumpHost = { ...(user === undefined ? {} : { user }), address: host.address, port };
+      return openPatiently({ host, hop, via, gate: gateOf(hop, via, way) }, signal);
     },
-    async close() {
-      const open = await Promise.allSettled(bastions.values());
-      for (const bastion of open) if (bastion.status === 'fulfilled') bastion.value.close();
-    },
+    close: () => bastions.close(),
   };
 }
 
-async function forward(host: Host, via: ForwardingConnection, hop: JumpHost): Promise<Duplex> {
+function gateOf(hop: JumpHost, via: ForwardingConnection | null, way: string): string {
+  return via === null ? `${hop.address}:${hop.port}` : way;
+}
+
+interface Forwarding {
+  readonly host: Host;
+  readonly via: ForwardingConnection;
+  readonly hop: JumpHost;
+  readonly signal: AbortSignal;
+  readonly timeout: number;
+}
+
+async function forward({ host, via, hop, signal, timeout }: Forwarding): Promise<Duplex> {
+  const opening = via.forward(hop.address, hop.port);
   try {
-    return await via.forward(hop.address, hop.port);
+    return await abortable(opening, AbortSignal.any([signal, AbortSignal.timeout(timeout)]));
   } catch (thrown) {
+    opening.then(
+      late => late.destroy(),
+      () => undefined,
+    );
     const reason = thrown instanceof Error ? thrown.message : String(thrown);
     throw connectFailure(
       { host: host.name },
@@ -132,8 +146,8 @@ async function forward(host: Host, via: ForwardingConnection, hop: JumpHost): Pr
 }
 
 /** A host key or login of the bastion is its own failure, said of the host that waits behind it. */
-function behindBastion(host: Host, hop: JumpHost, thrown: unknown): FleetflipError {
-  if (!(thrown instanceof FleetflipError)) throw thrown;
+function behindBastion(host: Host, hop: JumpHost, thrown: unknown): unknown {
+  if (!(thrown instanceof FleetflipError)) return thrown;
   const { failure } = thrown;
   return new FleetflipError(
     { ...failure, host: host.name, what: `at the bastion ${hop.address}: ${failure.what}` },

@@ -27,6 +27,12 @@ export function explainConnectError(attempt: Attempt, reason: Error): FleetflipE
       what: `nothing listens on ${where}`,
       hint: 'Correct the port, or start the SSH server',
     });
+  if (code === 'EHOSTUNREACH' || code === 'ENETUNREACH')
+    return connectFailure(attempt, {
+      code: 'HOST_UNREACHABLE',
+      what: `there is no route to ${where}: ${code}`,
+      hint: 'Look at the network, or correct the address in the inventory',
+    });
   if (code === 'ETIMEDOUT' || level === 'client-timeout')
     return connectFailure(attempt, {
       kind: 'timed-out',
@@ -55,6 +61,14 @@ export function explainConnectError(attempt: Attempt, reason: Error): FleetflipE
     what: `the connection to ${where} was lost: ${reason.message}`,
     hint: 'Look at the network and at the SSH server',
   });
+}
+
+/** The run was ended while this connection was being made. */
+export function interrupted(host: string): FleetflipError {
+  return connectFailure(
+    { host },
+    { code: 'INTERRUPTED', what: 'the run was interrupted before the host was reached', hint: 'Run it again' },
+  );
 }
 
 export function connectFailure(

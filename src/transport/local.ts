@@ -41,19 +41,22 @@ function connectLocally(shell: string, env: NodeJS.ProcessEnv): Connection {
 
 function run({ shell, command, env }: { shell: string; command: string; env: NodeJS.ProcessEnv }): Channel {
   const child = spawn(shell, ['-c', command], { env, stdio: 'pipe' });
+  let end: (exit: Exit) => void = () => undefined;
   const exit = new Promise<Exit>(resolve => {
-    child.once('close', (code, signal) => resolve({ code, signal }));
-    child.once('error', () => resolve({ code: null, signal: null }));
+    end = resolve;
   });
+  child.once('close', (code, signal) => end({ code, signal }));
+  child.once('error', () => end({ code: null, signal: null }));
   return {
     stdin: child.stdin,
     stdout: child.stdout,
     stderr: child.stderr,
     exit,
+    // A command that ignores the end of its input goes on, as it would over SSH, and nobody waits for it.
     destroy() {
-      child.stdin.destroy();
-      child.stdout.destroy();
-      child.stderr.destroy();
+      for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy();
+      child.unref();
+      end({ code: null, signal: null });
     },
   };
 }
