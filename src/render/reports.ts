@@ -53,7 +53,7 @@ function statusNotes({ name, live, lock, deployment, error }: HostStatus): reado
   return notes;
 }
 
-function judge({ hosts, split, settled }: StatusReport): string {
+function judge({ hosts, split }: StatusReport): string {
   const unread = hosts.filter(host => !host.reachable).length;
   if (split) return 'THE FLEET IS SPLIT: hosts serve different releases. Next: deploy one release to all of them.';
   if (hosts.some(host => host.deployment !== null)) return 'THE FLEET IS NOT SETTLED. Next: fleetflip recover.';
