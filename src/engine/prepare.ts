@@ -15,25 +15,29 @@ export const systemClock: Clock = {
   async sleep(milliseconds, signal) {
     await wait(milliseconds, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
   },
+  timeout: milliseconds => AbortSignal.timeout(milliseconds),
 };
 
 /** @throws FleetflipError when `only` matches nothing. */
 export async function prepare(command: Command, fleet: Fleet, options: RunOptions): Promise<Context> {
   const hosts = chooseHosts(fleet, options.only);
   const user = userInfo().username;
+  const clock = options.clock ?? systemClock;
   return {
     command,
     fleet,
     hosts,
     partial: hosts.length < fleet.hosts.length,
-    deployment: nameDeployment(systemClock.now()),
+    deployment: nameDeployment(clock.now()),
     owner: options.owner ?? `${user}@${hostname()}`,
     connector: options.connector ?? createSsh2Connector({ env: process.env, home: homedir(), username: user }),
     agent: await loadAgent(),
-    clock: systemClock,
+    clock,
+    wait: options.wait ?? 0,
     random: () => randomBytes(12).toString('hex'),
+    jitter: Math.random,
     signal: options.signal ?? new AbortController().signal,
-    emit: stamp(options.emit, systemClock),
+    emit: stamp(options.emit, clock),
   };
 }
 

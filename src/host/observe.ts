@@ -4,6 +4,7 @@ import { show } from '../domain/bytes.ts';
 import type {
   DeploymentRecord,
   DeploymentState,
+  Guard,
   LiveName,
   LockHolder,
   Observation,
@@ -96,7 +97,15 @@ function readLock(words: readonly string[] | undefined): LockHolder | null {
   return { deployment, owner: show(owner), command, since: number(since), alive: alive === 'yes' };
 }
 
-const RUNS: readonly DeploymentState[] = ['armed', 'flipped', 'confirmed', 'reverted'];
+const RUNS: readonly DeploymentState[] = [
+  'armed',
+  'flipped',
+  'reverting',
+  'reverted',
+  'forwarding',
+  'confirmed',
+  'torn',
+];
 
 function readDeployment(words: readonly string[] | undefined, reply: Reply): DeploymentRecord | null {
   if (words === undefined) return null;
@@ -114,7 +123,15 @@ function readDeployment(words: readonly string[] | undefined, reply: Reply): Dep
     release,
     label: show(label),
     at: number(at),
+    guard: readGuard(reply.lines.find(line => line.key === 'guard')?.words),
   };
+}
+
+/** The host counts in hundredths of a second. */
+function readGuard(words: readonly string[] | undefined): Guard | null {
+  if (words === undefined) return null;
+  const remaining = optionalNumber(words[1]);
+  return { alive: words[0] === 'alive', remaining: remaining === null ? null : remaining * 10 };
 }
 
 function number(text: string | undefined): number {

@@ -12,18 +12,27 @@ import { decodeWord } from './words.ts';
 
 export interface Upload {
   readonly start: AgentStart;
+  /** Of the lock under which it is done. */
+  readonly token: string;
   readonly request: StageRequest;
   readonly signal: AbortSignal | undefined;
 }
 
 /** @throws FleetflipError when a payload did not arrive whole; the slot stays unproven. */
-export async function upload({ start, request, signal }: Upload): Promise<void> {
+export async function upload({ start, token, request, signal }: Upload): Promise<void> {
   if (request.remove.length > 0 || request.copy.length > 0) {
     const lists = Readable.from([buildLists(request.remove, request.copy)]);
-    await send({ start, request: { ...request, onSent: () => undefined }, signal, kind: 'lists', payload: lists });
+    await send({
+      start,
+      token,
+      request: { ...request, onSent: () => undefined },
+      signal,
+      kind: 'lists',
+      payload: lists,
+    });
   }
   if (request.archive !== null) {
-    await send({ start, request, signal, kind: 'archive', payload: request.archive() });
+    await send({ start, token, request, signal, kind: 'archive', payload: request.archive() });
   }
 }
 
@@ -32,10 +41,10 @@ interface Payload extends Upload {
   readonly payload: NodeJS.ReadableStream;
 }
 
-async function send({ start, request, signal, kind, payload }: Payload): Promise<void> {
+async function send({ start, token, request, signal, kind, payload }: Payload): Promise<void> {
   const { channel, reader, complaints } = await startAgent(start, {
     verb: 'receive',
-    words: [request.slot, kind, request.from ?? request.slot],
+    words: [token, request.slot, kind, request.from ?? request.slot],
     signal,
   });
   const stop = (): void => channel.destroy();

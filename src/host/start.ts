@@ -3,7 +3,7 @@
 import { fromBytes, show } from '../domain/bytes.ts';
 import { type Failure, FleetflipError } from '../domain/error.ts';
 import type { Host } from '../domain/fleet.ts';
-import type { Channel, Connection } from '../ports.ts';
+import type { Channel, Clock, Connection } from '../ports.ts';
 import { type AgentSource, writePrelude } from './prelude.ts';
 import { explainRefusal } from './refusals.ts';
 import { abortable, stoppedBy } from './talk.ts';
@@ -16,6 +16,7 @@ export interface AgentStart {
   readonly agent: AgentSource;
   readonly persist: boolean;
   readonly random: () => string;
+  readonly clock: Clock;
   /** Milliseconds in which the agent starts, and in which it answers what has no time limit of its own. */
   readonly patience: number;
 }
@@ -38,8 +39,8 @@ export interface Job {
 
 /** @throws FleetflipError when the agent did not start; nothing but the prelude was sent before its first answer. */
 export async function startAgent(start: AgentStart, { verb, words, signal }: Job): Promise<Started> {
-  const { connection, host, agent, persist, random, patience } = start;
-  const limits = [AbortSignal.timeout(patience), ...(signal === undefined ? [] : [signal])];
+  const { connection, host, agent, persist, random, clock, patience } = start;
+  const limits = [clock.timeout(patience), ...(signal === undefined ? [] : [signal])];
   const limit = AbortSignal.any(limits);
   const nonce = random();
   const { command, input } = writePrelude({ app: host.app, agent, nonce, verb, words, persist });
