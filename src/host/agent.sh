@@ -933,14 +933,15 @@ verb_arm() {
   say "from $w"
 }
 
-# Both links, and the records that the slots will have after either end.
+# Both links, and the records that the slots will have after either end. What a rollback leaves is nothing to return to.
 make_ready() {
+  if [ "$command" = rollback ]; then left=rejected; else left=previous; fi
   make_link "$slot" "$record/there.$deployment" || return 1
   [ -z "$text" ] || make_link "$text" "$record/back.$deployment" || return 1
   for one_slot in $slots; do
     [ -f "$record/slot.$one_slot" ] || continue
     read_slot "$one_slot"
-    case $one_slot in "$slot") role='' ;; "$at") role=previous ;; *) role='' ;; esac
+    case $one_slot in "$at") role=$left ;; *) role='' ;; esac
     write_slot "$record/be.$deployment.confirmed.$one_slot" "$s_state" "$s_release" "$s_label" "$role" "$s_found" "$s_at" ||
       return 1
   done
