@@ -85,8 +85,8 @@ uptime_now() {
   fi
 }
 
-# When a process began, in ticks; empty where there is no /proc.
-start_of() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20; }
+# When a process began, in ticks; empty when it has ended, and where there is no /proc.
+start_of() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | awk '$1 != "Z" { print $20 }'; }
 
 # ---- the record ------------------------------------------------------------------------------------------------
 
@@ -955,7 +955,7 @@ forget_runs() {
   for one in "$record"/run.*.*.*; do
     [ -f "$one" ] || continue
     part=${one##*/run.}
-    [ "${part%%.*}" -gt $((token - 20)) ] || rm -f "$one"
+    [ "${part%%.*}" -gt $((token - 20)) ] && [ "${part%%.*}" -lt "$token" ] || rm -f "$one"
   done
 }
 

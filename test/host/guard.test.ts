@@ -73,7 +73,7 @@ describe.each(findUserlands())('the guard under $name', ({ path }) => {
 
   it('outlives the session that started it, and holds none of its descriptors', async () => {
     const session = await agents.open();
-    await session.arm({ ...(await stageAndLock(local, session)), window: 1_000 });
+    await session.arm({ ...(await stageAndLock(local, session)), window: 3_000 });
     await session.flip('d');
     const descriptors = `/proc/${guardPid(local)}/fd`;
     // Between two substitutions of its own it has nothing open but its script.
@@ -183,7 +183,7 @@ describe('a host whose mv is another one', () => {
   it('flips by a rename into the parent where mv parses -T and then refuses, as toybox does', async () => {
     const local = await makeLocalFleet(1);
     const agents = createAgents(local);
-    await local.fake('web1', 'mv', 'case $1 in *T*) exit 1 ;; esac\nexec /bin/mv "$@"');
+    await local.fake('web1', 'mv', 'case $1 in -*T*) exit 1 ;; esac\nexec /bin/mv "$@"');
     const session = await agents.open();
     expect((await session.probe('none')).rename).toBe('mv-into');
     await session.arm(await stageAndLock(local, session));
@@ -196,9 +196,20 @@ describe('a host whose mv is another one', () => {
   });
 });
 
+/** What a process has open beside its script and what this one was started with. */
 function readForeign(descriptors: string): readonly string[] {
-  const held = readdirSync(descriptors).map(fd => readlinkSync(join(descriptors, fd)));
-  return held.filter(file => file !== '/dev/null' && !file.includes('/agent-'));
+  const inherited = readTargets('/proc/self/fd');
+  return readTargets(descriptors).filter(file => !inherited.includes(file) && !file.includes('/agent-'));
+}
+
+function readTargets(descriptors: string): readonly string[] {
+  return readdirSync(descriptors).flatMap(fd => {
+    try {
+      return [readlinkSync(join(descriptors, fd))];
+    } catch {
+      return [];
+    }
+  });
 }
 
 /** Hosts whose commands can write no byte more into any file. */
