@@ -4,9 +4,10 @@ import { fromBytes, show } from '../domain/bytes.ts';
 import { type Failure, FleetflipError } from '../domain/error.ts';
 import type { Host } from '../domain/fleet.ts';
 import type { Channel, Connection } from '../ports.ts';
+import { abortable, limitTime } from '../waiting.ts';
 import { type AgentSource, writePrelude } from './prelude.ts';
 import { explainRefusal } from './refusals.ts';
-import { abortable, stoppedBy } from './talk.ts';
+import { stoppedBy } from './talk.ts';
 import { type ByteReader, createReader } from './wire.ts';
 
 /** What is needed to start the agent on any number of channels of one host. */
@@ -39,8 +40,7 @@ export interface Job {
 /** @throws FleetflipError when the agent did not start; nothing but the prelude was sent before its first answer. */
 export async function startAgent(start: AgentStart, { verb, words, signal }: Job): Promise<Started> {
   const { connection, host, agent, persist, random, patience } = start;
-  const limits = [AbortSignal.timeout(patience), ...(signal === undefined ? [] : [signal])];
-  const limit = AbortSignal.any(limits);
+  const limit = limitTime(patience, ...(signal === undefined ? [] : [signal]));
   const nonce = random();
   const { command, input } = writePrelude({ app: host.app, agent, nonce, verb, words, persist });
   const opening = connection.exec(command);

@@ -1,6 +1,6 @@
 /** Bastions that hosts share: one connection for all that go the same way. */
 
-import { abortable } from './abortable.ts';
+import { abortable } from '../waiting.ts';
 import type { ForwardingConnection } from './ssh2-connection.ts';
 
 export interface Bastions {

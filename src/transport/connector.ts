@@ -5,7 +5,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { FleetflipError } from '../domain/error.ts';
 import type { Host, JumpHost } from '../domain/fleet.ts';
 import type { Connector } from '../ports.ts';
-import { abortable } from './abortable.ts';
+import { abortable, limitTime } from '../waiting.ts';
 import { createBastions } from './bastions.ts';
 import { gatherLogin } from './credentials.ts';
 import { connectFailure, interrupted } from './failures.ts';
@@ -127,7 +127,7 @@ interface Forwarding {
 async function forward({ host, via, hop, signal, timeout }: Forwarding): Promise<Duplex> {
   const opening = via.forward(hop.address, hop.port);
   try {
-    return await abortable(opening, AbortSignal.any([signal, AbortSignal.timeout(timeout)]));
+    return await abortable(opening, limitTime(timeout, signal));
   } catch (thrown) {
     opening.then(
       late => late.destroy(),
