@@ -11,7 +11,8 @@ import { gatherLogin } from './credentials.ts';
 import { connectFailure, interrupted } from './failures.ts';
 import { judgeHostKey, preferredKeyTypes } from './host-key.ts';
 import { lookupName } from './known-hosts.ts';
-import { connectSsh2, type ForwardingConnection, type Keepalive } from './ssh2-connection.ts';
+import type { ForwardingConnection } from './ssh2-channels.ts';
+import { connectSsh2, type Keepalive } from './ssh2-connection.ts';
 import { createTurnstile } from './turnstile.ts';
 
 export interface Ssh2Options {
@@ -27,7 +28,7 @@ export interface Ssh2Options {
   readonly keepalive?: Keepalive;
 }
 
-const RETRIES = 3;
+const TRIES = 3;
 
 /** One way to one server: the host itself or a bastion before it. */
 interface Leg {
@@ -58,7 +59,7 @@ export function createSsh2Connector(options: Ssh2Options): Connector {
     const keyTypes = await preferredKeyTypes(ssh.knownHosts, lookupName(address, port)).catch(() => []);
     const sock = via === null ? undefined : await forward({ host, via, hop, signal, timeout });
     return connectSsh2({
-      attempt: { host: host.name, address, port, username, tried: login.described },
+      attempt: { host: host.name, address, port, username, tried: login.describe },
       login,
       sock,
       keyTypes,
@@ -75,7 +76,8 @@ export function createSsh2Connector(options: Ssh2Options): Connector {
         return await turnstile.pass(leg.gate, signal, () => open(leg, signal));
       } catch (thrown) {
         if (signal.aborted) throw interrupted(leg.host.name);
-        if (attempt >= RETRIES || !wasDropped(thrown)) throw thrown;
+        if (!wasDropped(thrown)) throw thrown;
+        if (attempt >= TRIES) throw countTries(thrown);
         await wait(attempt * 200 + Math.random() * 300, undefined, { signal }).catch(() => undefined);
       }
     }
@@ -155,7 +157,12 @@ function behindBastion(host: Host, hop: JumpHost, thrown: unknown): unknown {
   );
 }
 
-/** sshd's MaxStartups closes connections before the handshake. */
-function wasDropped(thrown: unknown): boolean {
-  return thrown instanceof FleetflipError && thrown.failure.code === 'CONNECTION_LOST';
+/** sshd's MaxStartups closes connections before the handshake. A login that failed is never tried again by itself. */
+function wasDropped(thrown: unknown): thrown is FleetflipError {
+  return thrown instanceof FleetflipError && thrown.failure.code === 'CONNECTION_DROPPED';
+}
+
+function countTries(thrown: FleetflipError): FleetflipError {
+  const { failure } = thrown;
+  return new FleetflipError({ ...failure, what: `${failure.what} (tried ${TRIES} times)` }, { cause: thrown });
 }
