@@ -1,4 +1,4 @@
-/** The SSH agent of this machine: what it offered is remembered, and what it says too late is not passed on. */
+/** The SSH agent of this machine, and what came of asking it: a login that fails says so. */
 
 import {
   BaseAgent,
@@ -15,7 +15,6 @@ export class WatchedAgent extends BaseAgent {
   readonly #agent: BaseAgent;
   #offered: number | null = null;
   #problem: string | null = null;
-  #left = false;
 
   constructor(socketPath: string) {
     super();
@@ -26,7 +25,7 @@ export class WatchedAgent extends BaseAgent {
     this.#agent.getIdentities((error, keys) => {
       if (error) this.#problem = error.message;
       else this.#offered = keys?.length ?? 0;
-      if (!this.#left) answer(error, keys);
+      answer(error, keys);
     });
   }
 
@@ -39,13 +38,8 @@ export class WatchedAgent extends BaseAgent {
     const [given, tell] = typeof options === 'function' ? [{}, options] : [options, answer];
     this.#agent.sign(key, data, given, (error, signature) => {
       if (error) this.#problem = error.message;
-      if (!this.#left) tell(error, signature);
+      tell(error, signature);
     });
-  }
-
-  /** The connection has ended: ssh2 throws at an answer that comes later, and nothing would catch it. */
-  leave(): void {
-    this.#left = true;
   }
 
   /** What came of it, for people. */

@@ -13,8 +13,6 @@ export interface Login {
   readonly methods: readonly LoginMethod[];
   /** What was there to try, and what came of it: for the message when none of them is taken. */
   describe(): readonly string[];
-  /** The connection has ended: nobody waits for an answer any more. */
-  leave(): void;
 }
 
 export type LoginMethod =
@@ -47,7 +45,6 @@ export async function gatherLogin(question: LoginQuestion): Promise<Login> {
       ...usable.map(({ key }) => ({ type: 'publickey' as const, username, key })),
     ],
     describe: () => [...(agent === null ? [] : [agent.describe()]), ...usable.map(({ file }) => file)],
-    leave: () => agent?.leave(),
   };
 }
 

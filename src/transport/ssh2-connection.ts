@@ -33,7 +33,7 @@ export interface Handshake {
 
 /** @throws FleetflipError with phase `connect`. */
 export async function connectSsh2(handshake: Handshake): Promise<ForwardingConnection> {
-  const { attempt, login, signal } = handshake;
+  const { attempt, signal } = handshake;
   if (signal.aborted) {
     handshake.sock?.destroy();
     throw interrupted(attempt.host);
@@ -44,7 +44,6 @@ export async function connectSsh2(handshake: Handshake): Promise<ForwardingConne
   const stage = watchStage(client);
   const ended = watchEnd(client).then(reason => {
     sock.destroy();
-    login.leave();
     return verifier.end() ?? reason;
   });
   await new Promise<void>((resolve, reject) => {
