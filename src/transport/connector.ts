@@ -1,14 +1,13 @@
 /** Connections to the hosts of a fleet: bounded handshakes, shared bastions, retries where a server drops us unread. */
 
-import type { Duplex } from 'node:stream';
 import { setTimeout as wait } from 'node:timers/promises';
 import { FleetflipError } from '../domain/error.ts';
 import type { Host, JumpHost } from '../domain/fleet.ts';
 import type { Connector } from '../ports.ts';
-import { abortable, limitTime } from '../waiting.ts';
 import { createBastions } from './bastions.ts';
 import { gatherLogin } from './credentials.ts';
-import { connectFailure, interrupted } from './failures.ts';
+import { interrupted } from './failures.ts';
+import { blameBastion, forward } from './forwarding.ts';
 import { judgeHostKey, preferredKeyTypes } from './host-key.ts';
 import { lookupName } from './known-hosts.ts';
 import type { ForwardingConnection } from './ssh2-channels.ts';
@@ -34,6 +33,7 @@ const TRIES = 3;
 interface Leg {
   readonly host: Host;
   readonly hop: JumpHost;
+  /** The last bastion before it. */
   readonly via: ForwardingConnection | null;
   readonly gate: string;
 }
@@ -57,7 +57,7 @@ export function createSsh2Connector(options: Ssh2Options): Connector {
     const question = { host: host.name, address, port, file: ssh.knownHosts, policy: ssh.hostKeys };
     // A file that cannot be read is reported by the verdict, which needs it too.
     const keyTypes = await preferredKeyTypes(ssh.knownHosts, lookupName(address, port)).catch(() => []);
-    const sock = via === null ? undefined : await forward({ host, via, hop, signal, timeout });
+    const sock = via === null ? undefined : await forward({ host: host.name, via, hop, signal, timeout });
     return connectSsh2({
       attempt: { host: host.name, address, port, username, tried: login.describe },
       login,
@@ -97,7 +97,7 @@ export function createSsh2Connector(options: Ssh2Options): Connector {
       try {
         via = await bastions.reach(way, signal, attempt => openPatiently(leg, attempt));
       } catch (thrown) {
-        throw signal.aborted ? interrupted(host.name) : behindBastion(host, hop, thrown);
+        throw signal.aborted ? interrupted(host.name) : blameBastion(host.name, thrown);
       }
     }
     return { via, way };
@@ -116,45 +116,6 @@ export function createSsh2Connector(options: Ssh2Options): Connector {
 
 function gateOf(hop: JumpHost, via: ForwardingConnection | null, way: string): string {
   return via === null ? `${hop.address}:${hop.port}` : way;
-}
-
-interface Forwarding {
-  readonly host: Host;
-  readonly via: ForwardingConnection;
-  readonly hop: JumpHost;
-  readonly signal: AbortSignal;
-  readonly timeout: number;
-}
-
-async function forward({ host, via, hop, signal, timeout }: Forwarding): Promise<Duplex> {
-  const opening = via.forward(hop.address, hop.port);
-  try {
-    return await abortable(opening, limitTime(timeout, signal));
-  } catch (thrown) {
-    opening.then(
-      late => late.destroy(),
-      () => undefined,
-    );
-    const reason = thrown instanceof Error ? thrown.message : String(thrown);
-    throw connectFailure(
-      { host: host.name },
-      {
-        code: 'BASTION_FAILED',
-        what: `the bastion could not reach ${hop.address} port ${hop.port}: ${reason}`,
-        hint: 'Correct the address, or allow TCP forwarding on the bastion',
-      },
-    );
-  }
-}
-
-/** A host key or login of the bastion is its own failure, said of the host that waits behind it. */
-function behindBastion(host: Host, hop: JumpHost, thrown: unknown): unknown {
-  if (!(thrown instanceof FleetflipError)) return thrown;
-  const { failure } = thrown;
-  return new FleetflipError(
-    { ...failure, host: host.name, what: `at the bastion ${hop.address}: ${failure.what}` },
-    { cause: thrown },
-  );
 }
 
 /** sshd's MaxStartups closes connections before the handshake. A login that failed is never tried again by itself. */

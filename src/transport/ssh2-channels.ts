@@ -8,6 +8,8 @@ import { type Attempt, connectFailure, describeGoal } from './failures.ts';
 
 /** A connection that can also reach further hosts. */
 export interface ForwardingConnection extends Connection {
+  /** Whom it reaches, for people: `ann@10.0.0.1 port 22`. */
+  readonly goal: string;
   forward(address: string, port: number): Promise<Duplex>;
 }
 
@@ -36,6 +38,7 @@ export function wrap({ client, sock, attempt, closed }: Ready): ForwardingConnec
   }
 
   return {
+    goal: describeGoal(attempt),
     closed,
     async exec(command) {
       try {

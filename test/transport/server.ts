@@ -78,7 +78,8 @@ export async function startServer(manners: Manners = {}, address = '127.0.0.1'):
       shaking.delete(socket);
     });
     void Promise.resolve(manners.meet?.(socket, met) ?? true).then(goesOn => {
-      if (!goesOn) return;
+      // Unread, a socket would never tell that the other side has gone.
+      if (!goesOn) return void socket.resume();
       const server = new ssh2.Server({ hostKeys: hostKeys.map(keys => keys.private), algorithms }, client => {
         client.once('ready', () => shaking.delete(socket));
         attend({ client, socket, manners });
