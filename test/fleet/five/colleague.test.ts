@@ -1,11 +1,10 @@
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fleetflip, start, summarize } from '../support/command.ts';
 import { hangInFlip } from '../support/faults.ts';
 import type { TestFleet } from '../support/fleet.ts';
 import { readLinks } from '../support/inspect.ts';
 import { until } from '../support/process.ts';
+import { makeSmallRelease } from '../support/scenario.ts';
 import { startFiveHosts } from '../support/start.ts';
 
 let fleet: TestFleet;
@@ -19,16 +18,15 @@ beforeAll(async () => {
 });
 afterAll(() => fleet?.stop());
 
-async function makeRelease(name: string): Promise<string> {
-  const release = join(fleet.directory, name);
-  await mkdir(release);
-  await writeFile(join(release, 'index.html'), name);
-  return release;
-}
-
 describe('a colleague of the group that owns the roots of five real servers', () => {
   it('sees what the other one released', async () => {
-    const deployed = await fleetflip(inventory, 'deploy', await makeRelease('first'), '--label', 'one');
+    const deployed = await fleetflip(
+      inventory,
+      'deploy',
+      await makeSmallRelease(fleet.directory, 'first'),
+      '--label',
+      'one',
+    );
     expect(summarize(deployed)).toEqual({ code: 0, outcome: 'committed', failed: {} });
     const live = { release: deployed.result.release, label: 'one', drift: null };
     const seen = await fleetflip(colleagues, 'status');
@@ -40,7 +38,7 @@ describe('a colleague of the group that owns the roots of five real servers', ()
     const before = await readLinks(fleet);
     const { root, run, fake, unfake } = fleet.host('web03');
     await fake('mv', hangInFlip(fleet.host('web03')));
-    const { child, ended } = start(inventory, 'deploy', await makeRelease('next'));
+    const { child, ended } = start(inventory, 'deploy', await makeSmallRelease(fleet.directory, 'next'));
     await until('the link of web01 has moved', async () => (await readLinks(fleet)).web01 !== before.web01);
     child.kill('SIGKILL');
     expect((await ended).code).toBeNull();

@@ -1,10 +1,11 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { fleetflip, type Summary, summarize } from '../support/command.ts';
+import { fleetflip, summarize } from '../support/command.ts';
 import { TELL_NO_SPACE } from '../support/faults.ts';
-import type { Flaws, TestFleet } from '../support/fleet.ts';
+import type { TestFleet } from '../support/fleet.ts';
 import { readLinks } from '../support/inspect.ts';
+import { deployOntoFlaw, makeSmallRelease, rewordLink } from '../support/scenario.ts';
 import { startFiveHosts } from '../support/start.ts';
 
 let fleet: TestFleet;
@@ -15,39 +16,20 @@ let links: Record<string, string>;
 beforeAll(async () => {
   fleet = await startFiveHosts();
   inventory = await fleet.write();
-  const first = await makeRelease('first', 'first');
-  next = await makeRelease('next', 'x'.repeat(4 << 20));
+  const first = await makeSmallRelease(fleet.directory, 'first');
+  next = await makeSmallRelease(fleet.directory, 'next');
+  // More than the full disks hold.
+  await writeFile(join(next, 'large'), 'x'.repeat(4 << 20));
   expect(summarize(await fleetflip(inventory, 'deploy', first))).toEqual({ code: 0, outcome: 'committed', failed: {} });
-  await say('web01', `${fleet.host('web01').root}/foo_l`);
-  await say('web02', './foo_l/');
+  await rewordLink(fleet.host('web01'), slot => `${fleet.host('web01').root}/${slot}`);
+  await rewordLink(fleet.host('web02'), slot => `./${slot}/`);
   links = await readLinks(fleet);
 });
 afterAll(() => fleet?.stop());
 
-async function makeRelease(name: string, text: string): Promise<string> {
-  const release = join(fleet.directory, name);
-  await mkdir(release);
-  await writeFile(join(release, 'index.html'), text);
-  return release;
-}
-
-/** Lets the live link say the same in another way. */
-async function say(name: string, text: string): Promise<void> {
-  const { root, run } = fleet.host(name);
-  await run(`ln -sfn '${text}' '${root}/foo'`);
-}
-
-/** Deploys to a fleet in which one host has its app on the flawed disk. */
-async function deployOnto(name: string, flaw: keyof Flaws): Promise<Summary> {
-  const hosts = fleet.inventory.hosts.map(host =>
-    host.name === name ? { ...host, root: fleet.host(name).flaws[flaw] } : host,
-  );
-  return summarize(await fleetflip(await fleet.write({ ...fleet.inventory, hosts }), 'deploy', next));
-}
-
 describe('no link moves on five real servers', () => {
   it.each(['web02', 'web03', 'web04'])('when the disk of %s has no space', async name => {
-    expect(await deployOnto(name, 'full')).toEqual({
+    expect(await deployOntoFlaw({ fleet, name, flaw: 'full', release: next })).toEqual({
       code: 1,
       outcome: 'unchanged',
       failed: { [name]: expect.stringMatching(/^plan NO_SPACE: \d+ bytes are needed/) },
@@ -57,7 +39,7 @@ describe('no link moves on five real servers', () => {
 
   it.each(['web01', 'web03'])('when %s finds out while it unpacks that the disk has no space', async name => {
     await fleet.host(name).fake('df', TELL_NO_SPACE);
-    const end = await deployOnto(name, 'full');
+    const end = await deployOntoFlaw({ fleet, name, flaw: 'full', release: next });
     await fleet.host(name).unfake('df');
     expect(end).toEqual({
       code: 1,
@@ -68,7 +50,7 @@ describe('no link moves on five real servers', () => {
   });
 
   it.each(['web02', 'web03', 'web05'])('when the disk of %s is read-only', async name => {
-    expect(await deployOnto(name, 'readonly')).toEqual({
+    expect(await deployOntoFlaw({ fleet, name, flaw: 'readonly', release: next })).toEqual({
       code: 1,
       outcome: 'unchanged',
       failed: { [name]: expect.stringMatching(/^connect NOT_WRITABLE: .*may not write/) },
@@ -77,7 +59,7 @@ describe('no link moves on five real servers', () => {
   });
 
   it('when the root of one host belongs to somebody else', async () => {
-    expect(await deployOnto('web02', 'foreign')).toEqual({
+    expect(await deployOntoFlaw({ fleet, name: 'web02', flaw: 'foreign', release: next })).toEqual({
       code: 1,
       outcome: 'unchanged',
       failed: { web02: expect.stringMatching(/^connect NOT_WRITABLE: .*may not write/) },

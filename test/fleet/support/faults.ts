@@ -2,6 +2,13 @@
 
 import { APP, type TestHost } from './fleet.ts';
 
+/** For `mv`: nothing is renamed onto the live link, also where none is. */
+export function refuseToMoveLink({ root }: TestHost): string {
+  return `for last; do :; done
+case $last in '${root}/${APP}' | '${root}/') echo 'mv: Operation not permitted' >&2; exit 1 ;; esac
+exec $real "$@"`;
+}
+
 /** For `mv`: the live link is renamed onto only when there is a file \`go-on\` beside it, and then it fails. */
 export function hangInFlip({ root }: TestHost): string {
   return `for last; do :; done

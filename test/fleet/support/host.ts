@@ -1,5 +1,6 @@
 /** What every kind of host can do, made of the little in which they differ. */
 
+import { refuseToMoveLink } from './faults.ts';
 import { APP, type TestHost } from './fleet.ts';
 
 /** A host as its kind gives it. */
@@ -29,7 +30,7 @@ export function equip({ bin, watched, login, ...machine }: Machine): TestHost {
     },
     async guardLink() {
       if (login === null) {
-        await host.fake('mv', refuseToMove(link));
+        await host.fake('mv', refuseToMoveLink(host));
         return () => host.unfake('mv');
       }
       // In a directory like /tmp nobody renames onto what is not his.
@@ -38,12 +39,6 @@ export function equip({ bin, watched, login, ...machine }: Machine): TestHost {
     },
   };
   return host;
-}
-
-function refuseToMove(link: string): string {
-  return `for last; do :; done
-[ "$last" != '${link}' ] || { echo 'mv: Operation not permitted' >&2; exit 1; }
-exec $real "$@"`;
 }
 
 // Without the mtime of the directory itself: whoever makes something in it and does not own it cannot set that back.
