@@ -117,7 +117,7 @@ async function* count(
 }
 
 function failed(start: AgentStart, said: string): FleetflipError {
-  const full = /no space|quota|disk full/i.test(said);
+  const full = /no space|quota|disk full|wrote only/i.test(said);
   return new FleetflipError({
     kind: 'failed',
     code: full ? 'NO_SPACE' : 'UNPACK_FAILED',
