@@ -73,7 +73,7 @@ describe('an upload', () => {
   });
 
   it("fails with the host's own words, safe to show", async () => {
-    expect(await outcome('failed tar:\\0040bad\\0040block\\0033[2J\n', 1)).toMatchObject({
+    expect(await outcome('failed tar:\\0040bad\\0040block\\0033\\01332J\n', 1)).toMatchObject({
       kind: 'failed',
       code: 'UNPACK_FAILED',
       what: 'the host could not unpack the release: tar: bad block\\x1b[2J',
