@@ -1,7 +1,8 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { abortable, limitTime } from '../src/waiting.ts';
+import { until } from './support/until.ts';
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
@@ -11,7 +12,7 @@ describe('a time limit', () => {
     const reasons: unknown[] = [];
     for (const limit of [limitTime(100), limitTime(100, AbortSignal.any([new AbortController().signal]))])
       limit.addEventListener('abort', () => reasons.push(limit.reason.name));
-    await vi.waitFor(() => {
+    await until(() => {
       collectGarbage();
       expect(reasons).toEqual(['TimeoutError', 'TimeoutError']);
     });

@@ -1,7 +1,9 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Connection } from '../../src/ports.ts';
+import { failureOf } from '../support/failures.ts';
+import { until } from '../support/until.ts';
 import { type Manners, makeKeys, startServer, type TestServer } from './server.ts';
-import { connect, failureOf, makeSetting, run, type Setting } from './setting.ts';
+import { connect, makeSetting, run, type Setting } from './setting.ts';
 
 let setting: Setting;
 let servers: TestServer[];
@@ -57,7 +59,7 @@ describe('a run that is interrupted', () => {
     await reached;
     control.abort();
     expect(await connecting).toMatchObject({ code: 'INTERRUPTED', phase: 'connect', host: 'web1' });
-    await vi.waitFor(() => expect(server.open()).toBe(0));
+    await until(() => expect(server.open()).toBe(0));
   });
 
   it('begins no connection', async () => {
@@ -77,7 +79,7 @@ describe('a run that is interrupted', () => {
     const connecting = ['web1', 'web2', 'web3'].map(name =>
       failureOf(connect(connector, setting.host(server, { name }), control)),
     );
-    await vi.waitFor(() => expect(server.met()).toBe(1));
+    await until(() => expect(server.met()).toBe(1));
     control.abort();
     expect((await Promise.all(connecting)).map(({ host, code }) => [host, code])).toEqual([
       ['web1', 'INTERRUPTED'],
@@ -114,10 +116,10 @@ describe('a run that is interrupted on its way through a bastion', () => {
       const control = new AbortController();
       const host = setting.host(target, { jump: [{ address: bastion.address, port: bastion.port }] });
       const connecting = failureOf(connect(setting.connector(), host, control));
-      await vi.waitFor(() => expect(asked + behind.target.met()).toBeGreaterThan(target === silent.target ? 0 : 1));
+      await until(() => expect(asked + behind.target.met()).toBeGreaterThan(target === silent.target ? 0 : 1));
       control.abort();
       expect(await connecting).toMatchObject({ code: 'INTERRUPTED', host: 'web1' });
-      await vi.waitFor(() => expect(target.open()).toBe(0));
+      await until(() => expect(target.open()).toBe(0));
     }
   });
 
@@ -136,7 +138,7 @@ describe('a run that is interrupted on its way through a bastion', () => {
       connect(connector, setting.host(target, { name: `web${at}`, jump }), control),
     );
     const [first, second, third] = connecting.map(one => one.catch((thrown: Error): Error => thrown));
-    await vi.waitFor(() => expect(bastion.met()).toBe(1));
+    await until(() => expect(bastion.met()).toBe(1));
     controls[0]?.abort();
     expect(await first).toMatchObject({ message: expect.stringContaining('INTERRUPTED') });
     expect(bastion.open()).toBe(1);
@@ -156,10 +158,10 @@ describe('a run that is interrupted on its way through a bastion', () => {
     const connecting = ['web1', 'web2'].map(name =>
       failureOf(connect(connector, setting.host(target, { name, jump }), control)),
     );
-    await vi.waitFor(() => expect(bastion.met()).toBe(1));
+    await until(() => expect(bastion.met()).toBe(1));
     control.abort();
     for (const failure of await Promise.all(connecting)) expect(failure.code).toBe('INTERRUPTED');
-    await vi.waitFor(() => expect(bastion.open()).toBe(0));
+    await until(() => expect(bastion.open()).toBe(0));
     const connection = await connect(connector, setting.host(target, { name: 'web3', jump }));
     expect(await run(connection, 'hello')).toEqual({ printed: 'hello', code: 0 });
   });

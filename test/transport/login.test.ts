@@ -2,11 +2,13 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import ssh2 from 'ssh2';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Connection } from '../../src/ports.ts';
+import { failureOf } from '../support/failures.ts';
+import { until } from '../support/until.ts';
 import { type AgentManners, startAgent, type TestAgent } from './agent.ts';
 import { type Keys, type Manners, makeKeys, parse, startServer, type TestServer } from './server.ts';
-import { connect, failureOf, makeSetting, type Setting } from './setting.ts';
+import { connect, makeSetting, type Setting } from './setting.ts';
 
 let setting: Setting;
 let offered: string[];
@@ -48,7 +50,7 @@ async function serveAgent(manners: AgentManners): Promise<TestAgent> {
 
 function logIn(server: TestServer, agent?: TestAgent, identity: readonly string[] = []): Promise<Connection> {
   const env = agent === undefined ? {} : { SSH_AUTH_SOCK: agent.path };
-  return connect(setting.connector({ env, timeout: 2000 }), setting.host(server, { identity }));
+  return connect(setting.connector({ env, timeout: 20_000 }), setting.host(server, { identity }));
 }
 
 describe('a login', () => {
@@ -120,7 +122,7 @@ describe('a login', () => {
 
   it('that the server never answers, or breaks off, is not tried again', async () => {
     const silent = await serve(() => undefined);
-    const late = await failureOf(connect(setting.connector({ timeout: 200 }), setting.host(silent)));
+    const late = await failureOf(connect(setting.connector({ timeout: 1000 }), setting.host(silent)));
     expect(late).toMatchObject({
       kind: 'timed-out',
       what: expect.stringContaining('the login was not answered in time'),
@@ -147,10 +149,10 @@ describe('a login', () => {
     const server = await serve(takes(right));
     const connector = setting.connector({ env: { SSH_AUTH_SOCK: agent.path } });
     const connecting = connect(connector, setting.host(server), control);
-    await vi.waitFor(() => expect(asked).toBe(true));
+    await until(() => expect(asked).toBe(true));
     control.abort();
     expect(await failureOf(connecting)).toMatchObject({ code: 'INTERRUPTED' });
-    await vi.waitFor(() => expect(server.open()).toBe(0));
+    await until(() => expect(server.open()).toBe(0));
     answer();
     // What the agent says goes through its socket and ssh2; an exception there would fail this run.
     for (let count = 0; count < 20; count++) await turn();

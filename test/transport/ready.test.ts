@@ -1,9 +1,11 @@
 import type { Socket } from 'node:net';
 import type { Connection as Client, ServerChannel } from 'ssh2';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Connection } from '../../src/ports.ts';
+import { failureOf } from '../support/failures.ts';
+import { until } from '../support/until.ts';
 import { startServer, type TestServer } from './server.ts';
-import { connect, failureOf, makeSetting, run, type Setting } from './setting.ts';
+import { connect, makeSetting, run, type Setting } from './setting.ts';
 
 let setting: Setting;
 let server: TestServer;
@@ -32,7 +34,7 @@ async function reach(keepalive = { interval: 15_000, count: 4 }): Promise<Connec
 }
 
 async function serverSide(command: string): Promise<ServerChannel> {
-  return vi.waitFor(() => {
+  return until(() => {
     const channel = channels.get(command);
     if (channel === undefined) throw new Error(`the server has not seen ${command}`);
     return channel;
@@ -78,7 +80,7 @@ describe('a connection that is ready', () => {
     there.socket.on('data', () => {
       pings += 1;
     });
-    await vi.waitFor(() => expect(pings).toBeGreaterThan(5));
+    await until(() => expect(pings).toBeGreaterThan(5));
     expect(ended).toBe(false);
     const channel = await connection.exec('waits');
     there.socket.removeAllListeners('data').resume();

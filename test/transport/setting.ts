@@ -3,7 +3,6 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Failure, FleetflipError } from '../../src/domain/error.ts';
 import type { Host, SshSettings } from '../../src/domain/fleet.ts';
 import type { Connection, Connector } from '../../src/ports.ts';
 import { createSsh2Connector, type Ssh2Options } from '../../src/transport/index.ts';
@@ -55,17 +54,6 @@ export async function makeSetting(): Promise<Setting> {
 
 export function connect(connector: Connector, host: Host, control = new AbortController()): Promise<Connection> {
   return connector.connect(host, { signal: control.signal });
-}
-
-/** Why the promise was rejected; anything but a FleetflipError is thrown on. */
-export async function failureOf(promise: Promise<unknown>): Promise<Failure> {
-  try {
-    await promise;
-  } catch (thrown) {
-    if (thrown instanceof FleetflipError) return thrown.failure;
-    throw thrown;
-  }
-  throw new Error('it did not fail');
 }
 
 /** What a command prints, and how it ended. */

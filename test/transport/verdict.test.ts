@@ -1,11 +1,13 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import type { Connection as Client } from 'ssh2';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Failure } from '../../src/domain/error.ts';
 import { fingerprint } from '../../src/transport/host-key.ts';
 import { connectSsh2 } from '../../src/transport/ssh2-connection.ts';
+import { failureOf } from '../support/failures.ts';
+import { until } from '../support/until.ts';
 import { type Keys, makeKeys, parse, startServer, type TestServer } from './server.ts';
-import { connect, failureOf, makeSetting, run, type Setting } from './setting.ts';
+import { connect, makeSetting, run, type Setting } from './setting.ts';
 
 let setting: Setting;
 let server: TestServer;
@@ -97,14 +99,14 @@ describe('the verdict on a host key', () => {
         judged = key.length > 0;
         return deciding;
       },
-      timeout: 2000,
+      timeout: 60_000,
       keepalive: { interval: 0, count: 0 },
       signal: control.signal,
     });
-    await vi.waitFor(() => expect(judged).toBe(true));
+    await until(() => expect(judged).toBe(true));
     control.abort();
     expect(await failureOf(connecting)).toMatchObject({ code: 'INTERRUPTED' });
-    await vi.waitFor(() => expect(server.open()).toBe(0));
+    await until(() => expect(server.open()).toBe(0));
     const failure = { kind: 'refused', code: 'HOST_KEY_UNKNOWN', phase: 'connect', what: '', hint: '' } as const;
     decide(verdict === null ? null : failure);
     await deciding;
