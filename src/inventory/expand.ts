@@ -22,14 +22,17 @@ export function expandVariables(
   }
 
   function expandText(text: string, path: KeyPath): unknown {
-    const expanded = text.replace(/\$\{([^}]*)(\}?)/g, (_, name: string, end: string) => lookUp(name, end, path));
+    const expanded = text.replace(/\$\{([^}]*)(\}?)/g, (_, name: string, end: string) =>
+      lookUp(end === '' ? null : name, path),
+    );
     const isNumber = NUMBERS.includes(path.at(-1)) && expanded !== text && /^\d+$/.test(expanded);
     return isNumber ? Number(expanded) : expanded;
   }
 
-  function lookUp(name: string, end: string, path: KeyPath): string {
-    const found = env[name];
-    if (end === '') problems.push({ ...UNREADABLE, path, what: `\${ has no } behind it` });
+  /** @param name null: no } ends it */
+  function lookUp(name: string | null, path: KeyPath): string {
+    const found = env[name ?? ''];
+    if (name === null) problems.push({ ...UNREADABLE, path, what: `\${ has no } behind it` });
     else if (name === '') problems.push({ ...UNREADABLE, path, what: `\${} names no variable` });
     else if (found === undefined)
       problems.push({

@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import {
+  type Bounds,
   explainAddress,
   explainDuration,
   explainHostName,
@@ -20,7 +21,7 @@ const file = text.superRefine(explainBy(explainLocalPath));
 const address = text.superRefine(explainBy(explainAddress));
 const hostName = text.superRefine(explainBy(explainHostName));
 const jump = z.array(text.superRefine(explainBy(explainJump)));
-const patience = duration('1s', '24h');
+const patience = duration({ least: '1s', most: '24h' });
 const slots = z
   .array(part)
   .min(2, 'must name two or more slots')
@@ -83,7 +84,7 @@ export const inventorySchema = z.strictObject({
         .describe('Hosts staged at a time; default: 32'),
       stageWithin: patience.optional().describe('A host that takes longer votes no; default: 15m'),
       confirmWithin: patience.optional().describe("The guard's patience; default: 60s"),
-      maxSkew: duration('1ms', '24h').optional().describe('More is a revert; default: 100ms'),
+      maxSkew: duration({ least: '1ms', most: '24h' }).optional().describe('More is a revert; default: 100ms'),
     })
     .optional(),
   checks: z
@@ -106,10 +107,8 @@ export const LATER_KEYS: readonly string[] = [
   'notify',
 ];
 
-function duration(least: string, most: string) {
-  return text
-    .superRefine(explainBy(value => explainDuration(value, least, most)))
-    .meta({ pattern: '^\\d+(ms|s|m|h)$' });
+function duration(bounds: Bounds) {
+  return text.superRefine(explainBy(value => explainDuration(value, bounds))).meta({ pattern: '^\\d+(ms|s|m|h)$' });
 }
 
 /** A mistake and its mend as an issue of zod, or none; what is empty is told already. */

@@ -13,7 +13,12 @@ export function parseDuration(text: string): number | null {
   return count === undefined ? null : Number(count) * (UNITS[unit] ?? 1);
 }
 
-export function explainDuration(value: string, least: string, most: string): Mistake {
+export interface Bounds {
+  readonly least: string;
+  readonly most: string;
+}
+
+export function explainDuration(value: string, { least, most }: Bounds): Mistake {
   const time = parseDuration(value);
   if (time === null) return ['must be a time such as 100ms, 60s, 15m or 2h', 'Write a whole number and its unit'];
   if (time >= (parseDuration(least) ?? 0) && time <= (parseDuration(most) ?? 0)) return null;
