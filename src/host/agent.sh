@@ -444,7 +444,7 @@ verb_beat() {
 verb_use() {
   token=$1
   note_writer || { token=; say_no WRITE_FAILED "cannot write to $record/locks"; return; }
-  need_lock || { token=; return 1; }
+  need_lock || { forget_writer; token=; return 1; }
 }
 
 # Old generations are kept for a while: one that was just deleted could be made a second time. The pulses of deployments
