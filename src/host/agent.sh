@@ -540,17 +540,28 @@ end_process() {
   return 1
 }
 
-# The process, the session that it leads (orphans stay in it), and what descends from these. An SSH server makes every
-# command the leader of a session.
+# The process, the session that it leads (orphans stay in it), and what descends from these, but no guard: it outlives
+# the session that started it. An SSH server makes every command the leader of a session.
 list_processes() {
-  cat /proc/[0-9]*/stat 2>/dev/null | awk -v pid="$1" -v start="$2" -v self=$$ '
-    { p = $1; sub(/^.*\) /, ""); split($0, f, " "); state[p] = f[1]; parent[p] = f[2]; session[p] = f[4]; begun[p] = f[20] }
+  cat /proc/[0-9]*/stat 2>/dev/null | awk -v pid="$1" -v start="$2" -v self=$$ -v guards="$(list_guards)" '
+    BEGIN { n = split(guards, g, " "); for (i = 1; i <= n; i++) spared[g[i]] }
+    { p = $1; sub(/^.*\) /, ""); split($0, f, " "); state[p] = f[1]; parent[p] = f[2]; session[p] = f[4]; begun[p] = f[20]
+      if ((p ":" f[20]) in spared) parent[p] = session[p] = "guard" }
     END {
       if (pid in begun && begun[pid] != start) exit
       for (p in parent) if (p == pid || session[p] == pid) mine[p] = 1
       do { more = 0; for (p in parent) if (!(p in mine) && (parent[p] in mine)) { mine[p] = 1; more = 1 } } while (more)
       for (p in mine) if (state[p] != "Z" && p != self) print p
     }'
+}
+
+# As PID:START each.
+list_guards() {
+  for one in "$record"/guard.*; do
+    said=$(readlink "$one") || continue
+    begun=${said#* }
+    printf '%s:%s ' "${said%% *}" "${begun%% *}"
+  done
 }
 
 # ---- reading ---------------------------------------------------------------------------------------------------
