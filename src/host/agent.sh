@@ -1075,13 +1075,14 @@ guard() {
   ln -s "$$ $w $(boot_id)" "$record/guard.$1" || return 1
   nap=$(nap_for "$3")
   await_arming "$1" || return 1
-  armed=$run
-  reverting=${armed%.*}.reverting
+  # By now it may have been decided, and then there is nothing to guard.
+  armed=${run%.*}.armed
+  reverting=${run%.*}.reverting
   beat=0
   while [ -f "$armed" ] || [ -f "$reverting" ]; do
     last_beat "$2"
     uptime_now
-    [ $((up - beat)) -le "$3" ] || fire
+    [ $((up - beat)) -le "$3" ] || fire "$1"
     sleep "$nap"
   done
 }
@@ -1105,9 +1106,10 @@ await_arming() {
   return 1
 }
 
-# The decision first; then the link goes back. A disk that does not allow that is asked again and again.
+# fire DEPLOYMENT: the decision first; then the link goes back. A disk that does not allow that is asked again and again.
 fire() {
   read_run
+  [ "$run_id" = "$1" ] || return 0
   case $state in armed | flipped) decide reverting || return 0 ;; esac
   finish_run
 }
