@@ -248,22 +248,26 @@ need_run() {
   [ -n "$state" ] && [ "$run_id" = "$1" ] || say_no NOT_ARMED "the record holds no deployment $1"
 }
 
-# The link says what it said before, to the letter; where there was none, it is removed. From here on no flip comes
-# through: the link that it would rename is gone. Safe to be done by several at once.
+# The link says what it said before, to the letter; where there was none, it is moved away. From here on no flip comes
+# through: the link that it would rename is gone. Several may do it at once, however late one of them is: every step is a
+# rename out of or into a directory of this deployment, which is gone once it is settled. Fails when another one has
+# finished it.
 take_back() {
   mv -f "$record/there.$run_id/$name" "$record/there.$run_id/cancelled" 2>/dev/null
   [ ! -L "$record/there.$run_id/cancelled" ] || return 0
   get "$run" from; from=$v
   get "$run" method; method=$v
+  # What was read of a file that was renamed meanwhile is nothing, and would mean that there was no link.
+  [ -f "$run" ] || return 1
   read_link
   [ "$text" != "$from" ] || return 0
-  if [ -z "$from" ]; then
-    rm -f "$link"
-  else
+  if [ -n "$from" ]; then
     error=$(rename_onto "$method" "$record/back.$run_id/$name" "$link" 2>&1)
+  elif [ -L "$link" ]; then
+    error=$(mv -f "$link" "$record/there.$run_id/removed" 2>&1)
   fi
   read_link
-  [ "$text" = "$from" ] || { [ -n "$from" ] && put_link "$from" "$method"; }
+  [ "$text" = "$from" ]
 }
 
 # The link says what the deployment wants, whatever it says now.
@@ -278,11 +282,10 @@ take_forward() {
 finish_run() {
   read_run
   case $state in
-    reverting) take_back && keep_staged keep && decide reverted && settle ;;
-    forwarding) take_forward && decide confirmed && settle ;;
-    confirmed | reverted) settle ;;
-    *) return 0 ;;
+    reverting) take_back && keep_staged keep && decide reverted || is_settled || return ;;
+    forwarding) take_forward && decide confirmed || is_settled || return ;;
   esac
+  case $state in confirmed | reverted) settle ;; esac
 }
 
 # What a decided deployment leaves: the slots' records that were made ready for it, and a line of history.
@@ -998,9 +1001,13 @@ verb_revert() {
     torn) say_no TORN "$TORN"; return ;;
     *) say_no WRITE_FAILED "cannot write to $record"; return ;;
   esac
-  take_back || { say_no REVERT_FAILED "the link could not be put back: $error"; return; }
-  keep_staged "$2"
-  decide reverted || need_run "$1" || return
+  if take_back; then
+    keep_staged "$2"
+    decide reverted || need_run "$1" || return
+  else
+    need_run "$1" || return
+    [ "$state" != reverting ] || { say_no REVERT_FAILED "the link could not be put back: $error"; return; }
+  fi
   [ "$state" = reverted ] || { say_no WRITE_FAILED "cannot write to $record"; return; }
   settle
 }
