@@ -27,10 +27,16 @@ export async function readDisk(root: string, name: string): Promise<Disk> {
   };
 }
 
-/** The guard's process; null when the deployment has none. */
-export async function readGuard(root: string, name: string, id: string): Promise<number | null> {
-  const said = await readlink(join(root, `.${name}.fleetflip`, `guard.${id}`)).catch(() => null);
-  return said === null ? null : Number(said.split(' ')[0]);
+/** The guard's process. */
+export async function readGuard(root: string, name: string, id: string): Promise<number> {
+  const said = await readlink(join(root, `.${name}.fleetflip`, `guard.${id}`));
+  return Number(said.split(' ')[0]);
+}
+
+/** A process that has ended and that nobody has waited for is not alive. */
+export async function isAlive(pid: number): Promise<boolean> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '');
+  return stat !== '' && !stat.slice(stat.lastIndexOf(')')).startsWith(') Z');
 }
 
 async function findLiving(record: string, locks: readonly string[]): Promise<readonly number[]> {
