@@ -16,7 +16,7 @@ it('ends on one release wherever the coordinator is killed', async () => {
   const points = new Set(results.map(({ item }) => item.point)).size;
   const reached = results.filter(({ result }) => result.reached).length;
   console.log(
-    `${points} points, ${results.length} runs, ${reached} killed, ${reads} reads through the links, ${violations.length} violations`,
+    `coordinator: ${points} points, ${results.length} runs, ${reached} killed, ${reads} reads through the links, ${violations.length} violations`,
   );
   expect(violations).toEqual([]);
   expect(reached).toBeGreaterThan(results.length * 0.9);

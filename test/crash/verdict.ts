@@ -25,6 +25,17 @@ export async function awaitGuards(arena: Arena): Promise<ReadonlyMap<string, Dis
   );
 }
 
+/** Waits until the coordinator's end has reached every host: its locks are free. Guards may tick. */
+export async function awaitLocks(arena: Arena): Promise<void> {
+  await vi.waitFor(
+    async () => {
+      for (const [host, { lock }] of await arena.readDisks())
+        if (lock !== null) throw new Error(`${host} is locked: ${lock}`);
+    },
+    { timeout: BOUND, interval: 10 },
+  );
+}
+
 /** Who confirmed the deployment, and who did not. A host that never heard of it did not. */
 export interface Ends {
   readonly confirmed: readonly string[];

@@ -17,6 +17,8 @@ export interface Task {
   readonly source: string;
   /** Where it kills itself; null: nowhere. */
   readonly killAt: string | null;
+  /** Milliseconds of the guard's patience, instead of the inventory's. */
+  readonly window?: number;
 }
 
 /** What it tells when it comes to its end. */
@@ -32,7 +34,9 @@ const connector = tellPoints(createSsh2Connector({ env: {}, home, username: 'dem
   points.push(point);
   if (point === task.killAt) process.kill(process.pid, 'SIGKILL');
 });
-const fleet = await loadInventory(task.inventory);
+const loaded = await loadInventory(task.inventory);
+const { confirmWithin } = loaded.strategy;
+const fleet = { ...loaded, strategy: { ...loaded.strategy, confirmWithin: task.window ?? confirmWithin } };
 process.stdout.write('ready\n');
 await once(process.stdin, 'data');
 // The parent's end is this process's end too.
