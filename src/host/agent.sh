@@ -1064,8 +1064,8 @@ guard() {
   ln -s "$$ $w $(boot_id)" "$record/guard.$1" || return 1
   nap=$(nap_for "$3")
   await_arming "$1" || return 1
-  armed=$run
-  reverting=${armed%.*}.reverting
+  armed=${run%.*}.armed
+  reverting=${run%.*}.reverting
   beat=0
   while [ -f "$armed" ] || [ -f "$reverting" ]; do
     last_beat "$2"

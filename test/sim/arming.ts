@@ -139,8 +139,8 @@ function* guard(s: Shell, { deployment, pulse, window }: Watch): Steps<number> {
   if (!disk.makeLink(RECORD, `guard.${deployment}`, words)) return 1;
   const nap = window >= 2_000 ? 1_000 : window <= 100 ? 50 : window / 2;
   if (!(yield* awaitArming(s, deployment))) return 1;
-  const armed = s.run;
-  const reverting = `${armed.slice(0, armed.lastIndexOf('.'))}.reverting`;
+  const armed = `${s.run.slice(0, s.run.lastIndexOf('.'))}.armed`;
+  const reverting = `${s.run.slice(0, s.run.lastIndexOf('.'))}.reverting`;
   let last = 0;
   // Watching takes no step that could be struck, so that faults meet what follows from it.
   while (disk.has(RECORD, armed) || disk.has(RECORD, reverting)) {
