@@ -1,28 +1,27 @@
 /** Questions to the person at the terminal. */
 
-import { createInterface } from 'node:readline/promises';
-import { fromText, show } from '../domain/bytes.ts';
-import type { HeldLock } from '../index.ts';
+import { createInterface } from 'node:readline';
 
-/** @returns false where there is nobody to ask. */
-export async function askYes(question: string): Promise<boolean> {
+/**
+ * @param interrupt called for Ctrl-C, which is no signal while a question is asked
+ * @returns false where there is nobody to ask, and when the question is left without an answer
+ */
+export function askYes(question: string, interrupt: () => void): Promise<boolean> {
   if (!process.stdin.isTTY) {
-    process.stderr.write(`${question} There is no terminal to ask; nothing was done.\n`);
-    return false;
+    process.stderr.write(`${question}\nThere is no terminal to ask.\n`);
+    return Promise.resolve(false);
   }
   const prompt = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return /^y(es)?$/i.test((await prompt.question(`${question} [y/N] `)).trim());
-  } finally {
-    prompt.close();
-  }
-}
-
-export function describeHolders(holders: readonly HeldLock[]): string {
-  return holders
-    .map(
-      ({ host, owner, command, deployment, since }) =>
-        `${host}: held by ${show(fromText(owner))}, who runs ${command} (deployment ${deployment}) since ${new Date(since * 1000).toISOString()}`,
-    )
-    .join('\n');
+  return new Promise(resolve => {
+    let yes = false;
+    prompt.once('SIGINT', () => {
+      interrupt();
+      prompt.close();
+    });
+    prompt.once('close', () => resolve(yes));
+    prompt.question(`${question} [y/N] `, answer => {
+      yes = /^y(es)?$/i.test(answer.trim());
+      prompt.close();
+    });
+  });
 }

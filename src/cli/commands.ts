@@ -1,34 +1,19 @@
 /** Every command: its words, its help, and what it calls. */
 
-import { writeFile } from 'node:fs/promises';
 import { runDemo } from '../demo/index.ts';
-import type { Command, Result } from '../domain/event.ts';
-import {
-  adopt,
-  check,
-  deploy,
-  type Fleet,
-  flip,
-  history,
-  inventoryTemplate,
-  plan,
-  type RunOptions,
-  recover,
-  rollback,
-  stage,
-  status,
-  unlock,
-} from '../index.ts';
-import { formatHistory, formatPlan, formatStatus } from '../render/index.ts';
-import { askYes, describeHolders } from './ask.ts';
-import { type CommonOptions, withFleet } from './surroundings.ts';
+import type { Command } from '../domain/event.ts';
+import { adopt, check, deploy, flip, history, plan, recover, rollback, stage, status, unlock } from '../index.ts';
+import { describeHolders, formatHistory, formatPlan, formatStatus } from '../render/index.ts';
+import { judgePlan, labelOf, report, transact, writeInventory } from './actions.ts';
+import type { CommonOptions } from './surroundings.ts';
 
-export interface CommandSpec {
+/** `fleet`: it takes the options of commands that meet the fleet. */
+export type CommandSpec = Words & ({ readonly fleet: true; readonly name: Command } | { readonly fleet: false });
+
+interface Words {
   readonly name: string;
   readonly description: string;
   readonly args: readonly (readonly [string, string])[];
-  /** Takes the options of commands that meet the fleet. */
-  readonly fleet: boolean;
   readonly options: readonly (readonly [string, string])[];
   readonly examples: readonly [string, string];
   readonly run: (args: readonly (string | undefined)[], options: CommonOptions) => Promise<number>;
@@ -46,7 +31,11 @@ export const COMMANDS: readonly CommandSpec[] = [
     options: [LABEL],
     examples: ['fleetflip deploy ./dist --label v1.2.3', 'fleetflip deploy git:v1.2.3 --only eu'],
     run: ([release = ''], options) =>
-      transact('deploy', options, (fleet, run) => deploy(fleet, release, { ...run, ...labelOf(options) })),
+      transact({
+        command: 'deploy',
+        options,
+        work: (fleet, run) => deploy(fleet, release, { ...run, ...labelOf(options) }),
+      }),
   },
   {
     name: 'stage',
@@ -56,7 +45,11 @@ export const COMMANDS: readonly CommandSpec[] = [
     options: [LABEL],
     examples: ['fleetflip stage ./dist', 'fleetflip stage build.tar.gz --label v1.2.3'],
     run: ([release = ''], options) =>
-      transact('stage', options, (fleet, run) => stage(fleet, release, { ...run, ...labelOf(options) })),
+      transact({
+        command: 'stage',
+        options,
+        work: (fleet, run) => stage(fleet, release, { ...run, ...labelOf(options) }),
+      }),
   },
   {
     name: 'flip',
@@ -66,7 +59,11 @@ export const COMMANDS: readonly CommandSpec[] = [
     options: [],
     examples: ['fleetflip flip', 'fleetflip flip v1.2.3'],
     run: ([release], options) =>
-      transact('flip', options, (fleet, run) => flip(fleet, { ...run, ...(release === undefined ? {} : { release }) })),
+      transact({
+        command: 'flip',
+        options,
+        work: (fleet, run) => flip(fleet, { ...run, ...(release === undefined ? {} : { release }) }),
+      }),
   },
   {
     name: 'rollback',
@@ -76,9 +73,11 @@ export const COMMANDS: readonly CommandSpec[] = [
     options: [['--accept-drift', 'also when files of that release were changed or are missing']],
     examples: ['fleetflip rollback', 'fleetflip rollback --accept-drift'],
     run: (_, options) =>
-      transact('rollback', options, (fleet, run) =>
-        rollback(fleet, { ...run, acceptDrift: options.acceptDrift ?? false }),
-      ),
+      transact({
+        command: 'rollback',
+        options,
+        work: (fleet, run) => rollback(fleet, { ...run, acceptDrift: options.acceptDrift ?? false }),
+      }),
   },
   {
     name: 'status',
@@ -88,15 +87,12 @@ export const COMMANDS: readonly CommandSpec[] = [
     options: [],
     examples: ['fleetflip status', 'fleetflip status --output json'],
     run: (_, options) =>
-      withFleet({
+      report({
         command: 'status',
         options,
-        work: status,
-        end: (report, kind) =>
-          print(
-            kind === 'json' ? JSON.stringify(report) : formatStatus(report),
-            report.split || !report.settled ? 4 : 0,
-          ),
+        read: status,
+        format: formatStatus,
+        judge: ({ split, settled }) => (split || !settled ? 4 : 0),
       }),
   },
   {
@@ -107,12 +103,12 @@ export const COMMANDS: readonly CommandSpec[] = [
     options: [LABEL],
     examples: ['fleetflip plan ./dist', 'fleetflip plan git:main --output json'],
     run: ([release = ''], options) =>
-      withFleet({
+      report({
         command: 'plan',
         options,
-        work: (fleet, run) => plan(fleet, release, { ...run, ...labelOf(options) }),
-        end: (report, kind) =>
-          print(kind === 'json' ? JSON.stringify(report) : formatPlan(report), report.refusals.length > 0 ? 1 : 0),
+        read: (fleet, run) => plan(fleet, release, { ...run, ...labelOf(options) }),
+        format: formatPlan,
+        judge: judgePlan,
       }),
   },
   {
@@ -122,7 +118,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     fleet: true,
     options: [],
     examples: ['fleetflip check', 'fleetflip check --only web01'],
-    run: (_, options) => transact('check', options, check),
+    run: (_, options) => transact({ command: 'check', options, work: check }),
   },
   {
     name: 'recover',
@@ -131,7 +127,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     fleet: true,
     options: [],
     examples: ['fleetflip recover', 'fleetflip recover --output json'],
-    run: (_, options) => transact('recover', options, recover),
+    run: (_, options) => transact({ command: 'recover', options, work: recover }),
   },
   {
     name: 'unlock',
@@ -141,13 +137,16 @@ export const COMMANDS: readonly CommandSpec[] = [
     options: [['--force', 'without asking']],
     examples: ['fleetflip unlock', 'fleetflip unlock --force --only web03'],
     run: (_, options) =>
-      transact('unlock', options, (fleet, run) =>
-        unlock(fleet, {
-          ...run,
-          confirm: async holders =>
-            options.force === true || askYes(`${describeHolders(holders)}\nTake these locks away?`),
-        }),
-      ),
+      transact({
+        command: 'unlock',
+        options,
+        work: (fleet, run, ask) =>
+          unlock(fleet, {
+            ...run,
+            confirm: async holders =>
+              options.force === true || ask(`${describeHolders(holders)}\nTake these locks away?`),
+          }),
+      }),
   },
   {
     name: 'adopt',
@@ -157,14 +156,16 @@ export const COMMANDS: readonly CommandSpec[] = [
     options: [['--allow-gap', 'without asking, where the name is missing for a moment']],
     examples: ['fleetflip adopt', 'fleetflip adopt --only web01 --allow-gap'],
     run: (_, options) =>
-      transact('adopt', options, (fleet, run) =>
-        adopt(fleet, {
-          ...run,
-          allowGap: async hosts =>
-            options.allowGap === true ||
-            askYes(`On ${hosts.join(', ')} the name will not resolve for a moment. Go on?`),
-        }),
-      ),
+      transact({
+        command: 'adopt',
+        options,
+        work: (fleet, run, ask) =>
+          adopt(fleet, {
+            ...run,
+            allowGap: async hosts =>
+              options.allowGap === true || ask(`On ${hosts.join(', ')} the name will not resolve for a moment. Go on?`),
+          }),
+      }),
   },
   {
     name: 'history',
@@ -174,15 +175,12 @@ export const COMMANDS: readonly CommandSpec[] = [
     options: [],
     examples: ['fleetflip history', 'fleetflip history --output json'],
     run: (_, options) =>
-      withFleet({
+      report({
         command: 'history',
         options,
-        work: history,
-        end: (report, kind) =>
-          print(
-            kind === 'json' ? JSON.stringify(report) : formatHistory(report),
-            report.hosts.some(host => host.error === undefined) ? 0 : 1,
-          ),
+        read: history,
+        format: formatHistory,
+        judge: ({ hosts }) => (hosts.some(host => host.error !== undefined) ? 1 : 0),
       }),
   },
   {
@@ -204,35 +202,3 @@ export const COMMANDS: readonly CommandSpec[] = [
     run: (_, options) => runDemo({ keep: options.keep ?? false, out: process.stdout }),
   },
 ];
-
-function transact(
-  command: Command,
-  options: CommonOptions,
-  work: (fleet: Fleet, run: RunOptions) => Promise<Result>,
-): Promise<number> {
-  return withFleet({ command, options, work, end: result => result.exitCode });
-}
-
-function labelOf({ label }: CommonOptions): { label?: string } {
-  return label === undefined ? {} : { label };
-}
-
-function print(text: string, code: number): number {
-  process.stdout.write(`${text}\n`);
-  return code;
-}
-
-async function writeInventory(file: string): Promise<number> {
-  try {
-    await writeFile(file, inventoryTemplate(), { flag: 'wx' });
-  } catch (thrown) {
-    const exists = thrown instanceof Error && 'code' in thrown && thrown.code === 'EEXIST';
-    process.stderr.write(
-      exists
-        ? `${file} exists already; it was not touched. Name another file.\n`
-        : `${file} cannot be written: ${String(thrown)}\n`,
-    );
-    return 2;
-  }
-  return print(`Wrote ${file}. Name your servers in it, then: fleetflip check`, 0);
-}

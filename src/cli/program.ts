@@ -3,7 +3,8 @@
 import { readFile } from 'node:fs/promises';
 import { Command, CommanderError, Option } from 'commander';
 import { COMMANDS, type CommandSpec } from './commands.ts';
-import type { CommonOptions } from './surroundings.ts';
+import { announce, type CommonOptions, refuse } from './surroundings.ts';
+import { createWitness } from './witness.ts';
 
 const EXIT_CODES = `
 Exit codes: 0 as asked; 1 the fleet is as it was: refused, or failed before any link moved; 2 never contacted: wrong usage,
@@ -27,9 +28,19 @@ export async function runProgram(args: readonly string[]): Promise<number> {
     await program.parseAsync([...args], { from: 'user' });
   } catch (thrown) {
     if (!(thrown instanceof CommanderError)) throw thrown;
-    return thrown.exitCode === 0 ? 0 : 2;
+    if (thrown.exitCode === 0) return 0;
+    refuseUsage(args, thrown.message);
+    return 2;
   }
   return code;
+}
+
+/** Commander has told the person; a program that reads JSON is told in JSON. */
+function refuseUsage(args: readonly string[], message: string): void {
+  const spec = COMMANDS.find(one => one.name === args.find(word => !word.startsWith('-')));
+  if (!spec?.fleet || !/(^| )--output[ =]json( |$)/.test(args.join(' '))) return;
+  const failure = refuse('USAGE', message.replace(/^error: /, ''), `See fleetflip help ${spec.name}`);
+  announce(createWitness(spec.name).refuse([failure]), 'json');
 }
 
 function addCommand(program: Command, spec: CommandSpec, done: (code: number) => void): void {

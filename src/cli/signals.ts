@@ -1,38 +1,43 @@
-/** Ctrl-C and SIGTERM: the first ends the run orderly, the second leaves at once and says what is left behind. */
+/** Ctrl-C, SIGTERM and a terminal that goes away: the first ends the run orderly, a second one leaves at once. */
 
-import type { FleetEvent } from '../domain/event.ts';
+import { setMaxListeners } from 'node:events';
 
 export interface Signals {
   readonly signal: AbortSignal;
-  /** Told of every event, to know what a second signal would leave. */
-  observe(event: FleetEvent): void;
+  /** Does what the first signal does. */
+  interrupt(): void;
   end(): void;
 }
 
-export function watchSignals(): Signals {
+/** Milliseconds in which a second signal is the first one told twice: npm and npx hand on what the terminal sends too. */
+const ECHO = 500;
+
+/** @param leave called for a second signal; does not return */
+export function watchSignals(leave: () => never): Signals {
   const controller = new AbortController();
-  let flipOrdered = false;
-  const onSignal = (): void => {
-    if (!controller.signal.aborted) {
-      controller.abort();
-      return;
-    }
-    const left = flipOrdered
-      ? 'Links may have moved. Next: fleetflip recover.'
-      : 'No link was moved. Idle slots may be left unproven.';
-    process.stderr.write(`\nfleetflip: left at once. ${left}\n`);
-    process.exit(flipOrdered ? 4 : 1);
+  // Every host listens.
+  setMaxListeners(0, controller.signal);
+  let first = 0;
+  const interrupt = (): void => {
+    if (controller.signal.aborted) return;
+    first = performance.now();
+    controller.abort();
   };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
+  const insist = (): void => {
+    if (controller.signal.aborted && performance.now() - first > ECHO) leave();
+    interrupt();
+  };
+  process.on('SIGINT', insist);
+  process.on('SIGTERM', insist);
+  // The shell and the system both send it when a terminal closes, and nobody is there to insist.
+  process.on('SIGHUP', interrupt);
   return {
     signal: controller.signal,
-    observe(event) {
-      if (event.kind === 'phase-started' && event.phase === 'flip') flipOrdered = true;
-    },
+    interrupt,
     end() {
-      process.off('SIGINT', onSignal);
-      process.off('SIGTERM', onSignal);
+      process.off('SIGINT', insist);
+      process.off('SIGTERM', insist);
+      process.off('SIGHUP', interrupt);
     },
   };
 }

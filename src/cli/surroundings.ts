@@ -1,10 +1,12 @@
-/** What surrounds every command that meets the fleet: inventory, view, log, signals, and errors before any contact. */
+/** What surrounds every command that meets the fleet: inventory, view, log, signals, and every way in which it may end. */
 
-import { describeFailure, FleetflipError } from '../domain/error.ts';
+import { type Failure, FleetflipError } from '../domain/error.ts';
 import type { Command, FleetEvent, Result } from '../domain/event.ts';
 import { type Fleet, loadInventory, type RunOptions } from '../index.ts';
-import { createLog, createView, type View, type ViewKind } from '../render/index.ts';
-import { watchSignals } from './signals.ts';
+import { createLog, createView, formatEnd, type Log, type View, type ViewKind } from '../render/index.ts';
+import { askYes } from './ask.ts';
+import { type Signals, watchSignals } from './signals.ts';
+import { createWitness, type Witness } from './witness.ts';
 
 export interface CommonOptions {
   readonly inventory: string;
@@ -19,15 +21,18 @@ export interface CommonOptions {
 }
 
 /** How the output is shown when nobody says: live in a terminal, lines elsewhere. */
-export function chooseView({ output }: CommonOptions): ViewKind {
+export function chooseView({ output }: Pick<CommonOptions, 'output'>): ViewKind {
   if (output !== undefined) return output;
-  return process.stdout.isTTY && process.env.CI === undefined && process.env.TERM !== 'dumb' ? 'tty' : 'plain';
+  const { CI = '', TERM } = process.env;
+  return process.stdout.isTTY && (CI === '' || CI === 'false') && TERM !== 'dumb' ? 'tty' : 'plain';
 }
+
+export type Ask = (question: string) => Promise<boolean>;
 
 export interface Performance<T> {
   readonly command: Command;
   readonly options: CommonOptions;
-  readonly work: (fleet: Fleet, run: RunOptions) => Promise<T>;
+  readonly work: (fleet: Fleet, run: RunOptions, ask: Ask) => Promise<T>;
   /** Shows what the work gave and says the exit code. */
   readonly end: (value: T, kind: ViewKind) => number;
 }
@@ -35,54 +40,114 @@ export interface Performance<T> {
 /** @returns the exit code; wrong inventories, releases and selections are 2 and shown in the chosen form. */
 export async function withFleet<T>({ command, options, work, end }: Performance<T>): Promise<number> {
   const kind = chooseView(options);
-  const view = createView(kind, process.stdout);
-  const log = options.log === undefined ? null : createLog(options.log);
-  const signals = watchSignals();
-  const emit = (event: FleetEvent): void => {
-    signals.observe(event);
-    log?.emit(event);
-    if (READING.includes(command)) return;
-    view.emit(event);
-  };
+  const stage = setStage(command, kind);
   try {
+    stage.openLog(options.log);
     const fleet = await loadInventory(options.inventory);
     const only = options.only === undefined ? {} : { only: options.only };
-    const value = await work(fleet, { emit, signal: signals.signal, ...only });
+    const { emit, signals, view } = stage;
+    const ask: Ask = question => view.suspend(() => askYes(question, signals.interrupt));
+    const value = await work(fleet, { emit, signal: signals.signal, ...only }, ask);
     view.end();
     return end(value, kind);
   } catch (thrown) {
-    view.end();
-    return refuse(thrown, command, { kind, view });
+    return stage.fail(thrown);
   } finally {
-    signals.end();
-    log?.end();
+    stage.end();
   }
 }
 
 /** Commands whose output is one report. */
 const READING: readonly Command[] = ['status', 'plan', 'history'];
 
-function refuse(thrown: unknown, command: Command, { kind, view }: { kind: ViewKind; view: View }): number {
-  if (!(thrown instanceof FleetflipError)) throw thrown;
-  if (kind === 'json') view.emit(invalidResult(thrown, command));
-  else process.stderr.write(`${thrown.failures.map(describeFailure).join('\n')}\nNo host was contacted.\n`);
-  return 2;
+interface Stage {
+  readonly view: View;
+  readonly signals: Signals;
+  readonly emit: (event: FleetEvent) => void;
+  /** @throws FleetflipError `LOG_NOT_WRITABLE` */
+  openLog(file: string | undefined): void;
+  /** Tells what was thrown and gives the exit code. */
+  fail(thrown: unknown): number;
+  end(): void;
 }
 
-function invalidResult(error: FleetflipError, command: Command): Result {
-  return {
-    v: 1,
-    time: new Date().toISOString(),
-    kind: 'result',
-    command,
-    outcome: 'invalid',
-    exitCode: 2,
-    deployment: '',
-    release: null,
-    label: '',
-    flip: { skewMs: null, errorMs: null },
-    fleetSplit: false,
-    hosts: [],
-    errors: error.failures,
+function setStage(command: Command, kind: ViewKind): Stage {
+  const view = createView({ kind, out: process.stdout, command, report: READING.includes(command) });
+  const witness = createWitness(command);
+  let log: Log | null = null;
+
+  const conclude = (result: Result): number => {
+    view.end();
+    const told = witness.result();
+    if (told !== null) return told.exitCode;
+    log?.emit(result);
+    announce(result, kind);
+    return result.exitCode;
   };
+  const fail = (thrown: unknown): number => conclude(explain(thrown, witness));
+  const signals = watchSignals(() => process.exit(conclude(witness.breakOff(LEFT))));
+  const crash = (thrown: unknown): never => process.exit(fail(thrown));
+  process.once('uncaughtException', crash);
+
+  return {
+    view,
+    signals,
+    emit(event) {
+      witness.observe(event);
+      log?.emit(event);
+      ignoringFullDisks(() => view.emit(event));
+    },
+    openLog(file) {
+      if (file !== undefined) log = openLog(file);
+    },
+    fail,
+    end() {
+      signals.end();
+      process.off('uncaughtException', crash);
+      log?.end();
+    },
+  };
+}
+
+const LEFT = { code: 'LEFT_AT_ONCE', what: 'the run was left at once, as a second signal asked' } as const;
+
+function openLog(file: string): Log {
+  const onError = ({ message }: Error): void => {
+    process.stderr.write(`fleetflip: the log ${file} ends here: ${message}. The run goes on.\n`);
+  };
+  try {
+    return createLog(file, onError);
+  } catch (thrown) {
+    const why = thrown instanceof Error ? thrown.message : String(thrown);
+    throw new FleetflipError(
+      refuse('LOG_NOT_WRITABLE', `the log ${file} cannot be written: ${why}`, 'Name another file'),
+    );
+  }
+}
+
+export function refuse(code: string, what: string, hint: string): Failure {
+  return { kind: 'refused', code, phase: 'prepare', what, hint };
+}
+
+/** A refusal before any contact is the user's to mend; whatever else is thrown is a defect. */
+function explain(thrown: unknown, witness: Witness): Result {
+  if (thrown instanceof FleetflipError && !witness.wasContacted()) return witness.refuse(thrown.failures);
+  const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+  process.stderr.write(`fleetflip: this is a defect, please report it:\n${error.stack ?? error.message}\n`);
+  return witness.breakOff({ code: 'INTERNAL', what: `an internal error ended the run: ${error.message}` });
+}
+
+/** The end of a run that has none of its own. */
+export function announce(result: Result, kind: ViewKind): void {
+  if (kind === 'json') process.stdout.write(`${JSON.stringify(result)}\n`);
+  else process.stderr.write(`${formatEnd(result).join('\n')}\n`);
+}
+
+/** A run must not break in the middle because nobody can read about it. */
+function ignoringFullDisks(write: () => void): void {
+  try {
+    write();
+  } catch (thrown) {
+    if (!(thrown instanceof Error && 'syscall' in thrown)) throw thrown;
+  }
 }

@@ -135,7 +135,7 @@ async function planSteps({ directory, fleet, inventory }: Story): Promise<readon
 
 /** Runs one step with its events as lines, then shows the links as `ls -l` would, and the exit code. */
 async function show({ directory, fleet, say, out, signal }: Story, run: Step['run']): Promise<Result> {
-  const view = createView('plain', out);
+  const view = createView({ kind: 'plain', out, command: 'demo', report: false });
   const emit: RunOptions['emit'] = event => (QUIET.includes(event.kind) ? undefined : view.emit(event));
   const result = await run({ emit, signal });
   view.end();

@@ -1,6 +1,6 @@
 /** Outcomes to exit codes, and the sentence that says what state the fleet is in. */
 
-import type { Outcome, Result } from './event.ts';
+import type { Command, HostOutcome, Outcome, Result } from './event.ts';
 
 const EXIT_CODES: Readonly<Record<Outcome, number>> = {
   committed: 0,
@@ -29,7 +29,7 @@ export function nameRelease(release: string | null, label: string): string {
 /** One sentence, always the last line of a run. */
 export function lastSentence(result: Result): string {
   const release = nameRelease(result.release, result.label);
-  const count = result.hosts.length === 1 ? '1 host' : `${result.hosts.length} hosts`;
+  const count = countHosts(result.hosts.length);
   const others = result.fleetSplit ? ' The hosts that were left out keep their release: the fleet is split.' : '';
   switch (result.outcome) {
     case 'committed':
@@ -41,11 +41,11 @@ export function lastSentence(result: Result): string {
     case 'staged':
       return `${release} is staged on ${count} and verified; no link moved. Next: fleetflip flip.`;
     case 'settled':
-      return `${count} settled.`;
+      return describeSettled(result);
     case 'done':
-      return `${result.command}: done on ${count}.`;
+      return (DONE[result.command] ?? (() => `${result.command}: done on ${count}.`))(count);
     case 'unchanged':
-      return 'The fleet is as it was: no link moved.';
+      return describeUnchanged(result);
     case 'invalid':
       return 'No host was contacted.';
     case 'reverted':
@@ -57,4 +57,34 @@ export function lastSentence(result: Result): string {
     case 'locked':
       return 'The fleet is as it was: another deployment holds it.';
   }
+}
+
+const DONE: Readonly<Partial<Record<Command, (count: string) => string>>> = {
+  check: count => `Ready: ${count}. Nothing was changed.`,
+  unlock: count => `No lock is held on ${count}. No link moved.`,
+  adopt: count => `The live link points to a slot on ${count}.`,
+};
+
+function describeSettled({ hosts }: Result): string {
+  const count = (outcome: HostOutcome): number => hosts.filter(host => host.outcome === outcome).length;
+  const parts = [
+    [count('confirmed'), 'confirmed'],
+    [count('reverted'), 'put back'],
+  ].flatMap(([number, what]) => (number === 0 ? [] : [`${number} ${what}`]));
+  return `The fleet is settled: ${countHosts(hosts.length)}${parts.length === 0 ? '' : `, ${parts.join(', ')}`}.`;
+}
+
+/** Of commands that do not move links together, some hosts may have been changed. */
+function describeUnchanged({ command, hosts }: Result): string {
+  const failed = hosts.filter(host => host.error !== undefined).length;
+  const some = `${failed} of ${countHosts(hosts.length)}`;
+  if (command === 'check') return `${some} NOT ready. Nothing was changed.`;
+  if (command === 'adopt' && failed > 0) return `${some} NOT adopted: see above.`;
+  if (command === 'unlock')
+    return failed > 0 ? `${some} NOT unlocked: see above. No link moved.` : 'No lock was taken away.';
+  return 'The fleet is as it was: no link moved.';
+}
+
+export function countHosts(count: number): string {
+  return count === 1 ? '1 host' : `${count} hosts`;
 }

@@ -12,6 +12,8 @@ export function select(hosts: readonly Host[], pattern: string): Selection {
   const terms = pattern.split(/[\s,]+/).filter(term => term !== '');
   const wanted = terms.filter(term => !term.startsWith('!'));
   const excluded = terms.filter(term => term.startsWith('!')).map(term => term.slice(1));
+  // An empty variable of a script must not mean the whole fleet.
+  if (terms.length === 0) return { error: refuse('--only names no host', 'Name a host, glob or tag, or leave it out') };
   const chosen = new Set(wanted.length === 0 ? hosts : []);
   for (const term of [...wanted, ...excluded]) {
     const matching = hosts.filter(host => matchesTerm(host, term));

@@ -8,6 +8,7 @@ import type { Fleet } from '../domain/fleet.ts';
 import { loadAgent } from '../host/index.ts';
 import type { Clock } from '../ports.ts';
 import { createSsh2Connector } from '../transport/index.ts';
+import { limitTime } from '../waiting.ts';
 import { type Context, chooseHosts, type RunOptions, stamp } from './context.ts';
 
 export const systemClock: Clock = {
@@ -15,7 +16,7 @@ export const systemClock: Clock = {
   async sleep(milliseconds, signal) {
     await wait(milliseconds, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
   },
-  timeout: milliseconds => AbortSignal.timeout(milliseconds),
+  timeout: milliseconds => limitTime(milliseconds),
 };
 
 /** @throws FleetflipError when `only` matches nothing. */

@@ -85,8 +85,8 @@ uptime_now() {
   fi
 }
 
-# When a process began, in ticks; empty where there is no /proc.
-start_of() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20; }
+# When a process began, in ticks; empty when it has ended, and where there is no /proc.
+start_of() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | awk '$1 != "Z" { print $20 }'; }
 
 # ---- the record ------------------------------------------------------------------------------------------------
 
@@ -933,14 +933,15 @@ verb_arm() {
   say "from $w"
 }
 
-# Both links, and the records that the slots will have after either end.
+# Both links, and the records that the slots will have after either end. What a rollback leaves is nothing to return to.
 make_ready() {
+  if [ "$command" = rollback ]; then left=rejected; else left=previous; fi
   make_link "$slot" "$record/there.$deployment" || return 1
   [ -z "$text" ] || make_link "$text" "$record/back.$deployment" || return 1
   for one_slot in $slots; do
     [ -f "$record/slot.$one_slot" ] || continue
     read_slot "$one_slot"
-    case $one_slot in "$slot") role='' ;; "$at") role=previous ;; *) role='' ;; esac
+    case $one_slot in "$at") role=$left ;; *) role='' ;; esac
     write_slot "$record/be.$deployment.confirmed.$one_slot" "$s_state" "$s_release" "$s_label" "$role" "$s_found" "$s_at" ||
       return 1
   done
@@ -954,7 +955,7 @@ forget_runs() {
   for one in "$record"/run.*.*.*; do
     [ -f "$one" ] || continue
     part=${one##*/run.}
-    [ "${part%%.*}" -gt $((token - 20)) ] || rm -f "$one"
+    [ "${part%%.*}" -gt $((token - 20)) ] && [ "${part%%.*}" -lt "$token" ] || rm -f "$one"
   done
 }
 

@@ -2,9 +2,10 @@
 
 import { show } from '../domain/bytes.ts';
 import { type Failure, FleetflipError, type Phase } from '../domain/error.ts';
+import { abortable } from '../waiting.ts';
 import { explainRefusal } from './refusals.ts';
 import { type AgentStart, startAgent } from './start.ts';
-import { abortable, stoppedBy, talkFailure } from './talk.ts';
+import { stoppedBy, talkFailure } from './talk.ts';
 import { type Reply, readReply } from './wire.ts';
 import { encodeWord } from './words.ts';
 

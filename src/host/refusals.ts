@@ -32,7 +32,10 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   REVERTED: { what: null, hint: RECOVER },
   CONFIRMED: { what: null, hint: RECOVER },
   FORWARDING: { what: null, hint: RECOVER },
-  TORN: { what: null, hint: 'Put the link back by hand with the agent (docs/runbook.md), then look at the disk' },
+  TORN: {
+    what: null,
+    hint: 'Look at the disk of this host; docs/runbook.md says how to put link and record right by hand',
+  },
   NO_GUARD: { what: null, hint: 'Look for a full process table or a missing sh on this host' },
   STILL_RUNNING: { what: null, hint: 'End on this host what the earlier deployment runs; ps shows it' },
   NO_ROOT: { what: 'the root directory does not exist', hint: 'Create it, or correct app.root' },

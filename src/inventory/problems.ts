@@ -1,10 +1,11 @@
 /** Every problem of an inventory with its place in the file. */
 
-import { type Document, isNode, type LineCounter } from 'yaml';
+import { type Document, isMap, isNode, isScalar, type LineCounter } from 'yaml';
 import type { z } from 'zod';
 import type { Failure } from '../domain/error.ts';
 import { nearest } from '../domain/suggest.ts';
-import { KNOWN_KEYS, LATER_KEYS } from './schema.ts';
+import { knownKeys } from './json-schema.ts';
+import { LATER_KEYS } from './schema.ts';
 
 export type KeyPath = readonly (string | number)[];
 
@@ -19,34 +20,49 @@ export interface Problem {
   readonly path: KeyPath;
   readonly what: string;
   readonly hint: string;
+  /** The key itself is at fault, not its value. */
+  readonly key?: true;
 }
 
-/** `FILE:LINE:COLUMN: key.path: what`, of the value at the path or the nearest that stands above it. */
-export function locate(source: Source, problem: Problem): Failure {
-  const { line, col } = findPosition(source, problem.path);
-  const key = showPath(problem.path);
-  const what = `${source.file}:${line}:${col}: ${key === '' ? '' : `${key}: `}${problem.what}`;
-  return { kind: 'refused', code: problem.code, phase: 'prepare', what, hint: problem.hint };
+/** `FILE:LINE:COLUMN: key.path: what`, in the order of the file. */
+export function locateAll(source: Source, problems: readonly Problem[]): readonly Failure[] {
+  return problems
+    .map(problem => ({ problem, offset: findOffset(source.document, problem) }))
+    .sort((one, other) => one.offset - other.offset)
+    .map(({ problem, offset }) => {
+      const { line, col } = source.lines.linePos(offset);
+      const key = showPath(problem.path);
+      const what = `${source.file}:${line}:${col}: ${key === '' ? '' : `${key}: `}${problem.what}`;
+      return { kind: 'refused', code: problem.code, phase: 'prepare', what, hint: problem.hint };
+    });
 }
 
-/** One issue of zod to problems: an unknown key each, or the deepest issue of a union. */
+/** One issue of zod to problems: an unknown key each, or those of the form that the value was meant to have. */
 export function explainIssue(issue: z.core.$ZodIssue): readonly Problem[] {
   const path = issue.path.map(step => (typeof step === 'symbol' ? String(step) : step));
   if (issue.code === 'unrecognized_keys') return issue.keys.map(key => unknownKey([...path, key]));
   if (issue.code === 'invalid_union') return explainUnion(issue, path);
-  if (issue.code === 'invalid_type') return [wrongType(path, issue.expected, issue.message)];
-  return [{ code: 'INVENTORY_VALUE', path, what: issue.message, hint: 'Correct the value' }];
+  if (issue.code === 'invalid_type') return [wrongType(path, issue)];
+  const hint = issue.code === 'custom' ? issue.params?.hint : undefined;
+  return [value(path, issue.message, typeof hint === 'string' ? hint : 'Correct the value')];
+}
+
+function value(path: KeyPath, what: string, hint: string): Problem {
+  return { code: 'INVENTORY_VALUE', path, what, hint };
 }
 
 function explainUnion(issue: z.core.$ZodIssueInvalidUnion, path: KeyPath): readonly Problem[] {
-  const branches = issue.errors.filter(
-    branch => !branch.some(one => one.code === 'invalid_type' && one.path.length === 0),
-  );
-  const [first] = branches;
-  if (first === undefined)
-    return [{ code: 'INVENTORY_TYPE', path, what: 'has the wrong type', hint: 'See inventory.example.yaml' }];
-  return first.flatMap(inner => explainIssue({ ...inner, path: [...path, ...inner.path] }));
+  const meant = issue.errors.find(branch => !branch.some(one => one.code === 'invalid_type' && one.path.length === 0));
+  if (meant !== undefined) return meant.flatMap(inner => explainIssue({ ...inner, path: [...path, ...inner.path] }));
+  const what = UNIONS[String(path.findLast(step => typeof step === 'string'))] ?? 'has the wrong type';
+  return [{ code: 'INVENTORY_TYPE', path, what, hint: 'See inventory.example.yaml' }];
 }
+
+const UNIONS: Readonly<Record<string, string>> = {
+  hosts: 'must be the name of a host, or an object with a name',
+  identity: 'must be a file, or a list of files',
+  idle: 'must be a command, or an object with run',
+};
 
 function unknownKey(path: KeyPath): Problem {
   const dotted = path.filter(step => typeof step === 'string').join('.');
@@ -54,34 +70,45 @@ function unknownKey(path: KeyPath): Problem {
     return {
       code: 'INVENTORY_LATER_KEY',
       path,
-      what: 'this version of fleetflip does not act on this key',
+      key: true,
+      what: 'not supported yet: this version of fleetflip does not act on this key',
       hint: 'Leave it out, or update fleetflip',
     };
-  const place = path
-    .slice(0, -1)
-    .filter(step => typeof step === 'string')
-    .join('.');
-  const near = nearest(String(path.at(-1)), KNOWN_KEYS[place] ?? []);
-  const hint = near === null ? `Known here: ${(KNOWN_KEYS[place] ?? []).join(', ')}` : `Did you mean \`${near}\`?`;
-  return { code: 'INVENTORY_UNKNOWN_KEY', path, what: 'unknown key', hint };
+  const known = knownKeys(dotted.split('.').slice(0, -1).join('.'));
+  const near = nearest(String(path.at(-1)), known);
+  const hint = near === null ? `Known here: ${known.join(', ')}` : `Did you mean \`${near}\`?`;
+  return { code: 'INVENTORY_UNKNOWN_KEY', path, key: true, what: 'unknown key', hint };
 }
 
-function wrongType(path: KeyPath, expected: string, message: string): Problem {
-  const missing = message.endsWith('received undefined');
-  return {
-    code: missing ? 'INVENTORY_MISSING' : 'INVENTORY_TYPE',
-    path,
-    what: missing ? 'is missing' : `must be ${/^[aeiou]/.test(expected) ? 'an' : 'a'} ${expected}`,
-    hint: missing ? 'Add it' : 'Quote the value if it is meant as text',
-  };
+function wrongType(path: KeyPath, { expected, message }: z.core.$ZodIssueInvalidType): Problem {
+  if (message.endsWith('received undefined'))
+    return { code: 'INVENTORY_MISSING', path, what: 'is missing', hint: 'Add it' };
+  const [what, hint] = TYPES[expected] ?? [`must be of type ${expected}`, 'Correct the value'];
+  return { code: 'INVENTORY_TYPE', path, what: `must be ${what}`, hint };
 }
 
-function findPosition({ document, lines }: Source, path: KeyPath): { line: number; col: number } {
+const NUMBER = ['a whole number', 'Write it without quotes and without a fraction'] as const;
+
+const TYPES: Readonly<Record<string, readonly [what: string, hint: string]>> = {
+  string: ['text', 'Put the value in quotes'],
+  int: NUMBER,
+  number: NUMBER,
+  array: ['a list', 'Write [a, b], or each item on a line of its own behind "- "'],
+  object: ['an object with keys', 'Write its keys on lines of their own, indented'],
+};
+
+/** Where the value stands, or its key, or the nearest that stands above it. */
+function findOffset(document: Document, { path, key }: Problem): number {
+  if (key) {
+    const above = path.length === 1 ? document.contents : document.getIn(path.slice(0, -1), true);
+    const pair = isMap(above) ? above.items.find(item => isScalar(item.key) && item.key.value === path.at(-1)) : null;
+    if (isNode(pair?.key) && pair.key.range) return pair.key.range[0];
+  }
   for (let length = path.length; length >= 0; length--) {
     const node = length === 0 ? document.contents : document.getIn(path.slice(0, length), true);
-    if (isNode(node) && node.range) return lines.linePos(node.range[0]);
+    if (isNode(node) && node.range) return node.range[0];
   }
-  return { line: 1, col: 1 };
+  return 0;
 }
 
 function showPath(path: KeyPath): string {

@@ -5,6 +5,7 @@ import type { App, CommandCheck, Fleet, Host, JumpHost, SshSettings } from '../d
 import { expandRange } from '../domain/ranges.ts';
 import type { Problem } from './problems.ts';
 import type { HostItem, InventoryFile } from './schema.ts';
+import { parseDuration } from './values.ts';
 
 export interface Place {
   /** The inventory file. */
@@ -12,15 +13,21 @@ export interface Place {
   readonly home: string;
 }
 
+/** An inventory file, or what is right of one; undefined stands for a host that is not. */
+export type Parts = Pick<InventoryFile, 'app' | 'ssh' | 'strategy' | 'checks'> & {
+  readonly hosts: readonly (HostItem | undefined)[];
+};
+
 export function resolveFleet(
-  data: InventoryFile,
+  data: Parts,
   place: Place,
 ): { readonly fleet: Fleet; readonly problems: readonly Problem[] } {
   const { name, root, slots } = data.app;
   const app: App = { name, root: trimRoot(root), slots: slots ?? [`${name}_l`, `${name}_r`] };
   const problems: Problem[] = [...checkSlots(app, ['app', 'slots'])];
   const hosts = data.hosts.flatMap((item, at) => {
-    const made = resolveHosts({ item, at, app, data, place });
+    if (item === undefined) return [];
+    const made = resolveHosts({ item, at, app, ssh: data.ssh, place });
     problems.push(...made.problems);
     return made.hosts.map(host => ({ host, at }));
   });
@@ -47,38 +54,37 @@ interface Item {
   readonly item: HostItem;
   readonly at: number;
   readonly app: App;
-  readonly data: InventoryFile;
+  readonly ssh: InventoryFile['ssh'];
   readonly place: Place;
 }
 
-function resolveHosts({ item, at, app, data, place }: Item): { hosts: readonly Host[]; problems: readonly Problem[] } {
+function resolveHosts({ item, at, app, ssh, place }: Item): { hosts: readonly Host[]; problems: readonly Problem[] } {
   const own = typeof item === 'string' ? { name: item } : item;
   const hostApp: App = { name: app.name, root: trimRoot(own.root ?? app.root), slots: own.slots ?? app.slots };
-  const problems = own.slots === undefined ? [] : [...checkSlots(hostApp, ['hosts', at, 'slots'])];
-  try {
-    const names = expandRange(own.name);
-    const addresses = own.address === undefined ? names : expandRange(own.address);
-    const bad = names.find(name => !/^[^\s\p{C}!,*?[\]]+$/u.test(name) || name.startsWith('-'));
-    if (bad !== undefined) throw new Error(`${JSON.stringify(bad)} is no host name`);
-    if (addresses.length !== 1 && addresses.length !== names.length)
-      throw new Error('name and address are ranges of different lengths');
-    const ssh = resolveSsh({ ...data.ssh, ...dropUndefined(own) }, place);
-    const tags = own.tags ?? [];
-    const hosts = names.map((name, index) => ({
-      name,
-      address: addresses[index] ?? addresses[0] ?? name,
-      tags,
-      app: hostApp,
-      ssh,
-    }));
-    return { hosts, problems };
-  } catch (thrown) {
-    const what = thrown instanceof Error ? thrown.message : String(thrown);
-    return {
-      hosts: [],
-      problems: [...problems, { code: 'INVENTORY_VALUE', path: ['hosts', at], what, hint: 'Correct the host' }],
-    };
-  }
+  const names = expandRange(own.name);
+  const addresses = own.address === undefined ? names : expandRange(own.address);
+  const shared = {
+    tags: own.tags ?? [],
+    app: hostApp,
+    ssh: resolveSsh({ ...ssh, ...dropUndefined(own) }, place),
+  };
+  const hosts = names.map((name, index) => ({
+    ...shared,
+    name,
+    address: addresses[index] ?? addresses[0] ?? name,
+  }));
+  return {
+    hosts,
+    problems: [
+      ...(own.slots === undefined ? [] : checkSlots(hostApp, ['hosts', at, 'slots'])),
+      ...(addresses.length === 1 || addresses.length === names.length ? [] : [unequalRanges(at)]),
+    ],
+  };
+}
+
+function unequalRanges(at: number): Problem {
+  const what = 'name and address are ranges of different lengths';
+  return { code: 'INVENTORY_VALUE', path: ['hosts', at, 'address'], what, hint: 'Give each name one address' };
 }
 
 function dropUndefined<T extends object>(value: T): Partial<T> {
@@ -109,37 +115,33 @@ function readCheck(check: string | { run: string; within?: string | undefined })
 }
 
 function checkSlots({ name, slots }: App, path: readonly (string | number)[]): readonly Problem[] {
-  const twice = slots.find((slot, at) => slots.indexOf(slot) !== at);
-  if (twice !== undefined)
-    return [
-      { code: 'INVENTORY_VALUE', path, what: `${twice} is named twice`, hint: 'Give each slot a name of its own' },
-    ];
-  if (slots.includes(name))
-    return [
-      {
-        code: 'INVENTORY_VALUE',
-        path,
-        what: `${name} is the live link`,
-        hint: 'A slot needs another name than app.name',
-      },
-    ];
-  return [];
+  if (!slots.includes(name)) return [];
+  const hint = 'A slot needs another name than app.name';
+  return [{ code: 'INVENTORY_VALUE', path, what: `${name} is the live link`, hint }];
 }
 
-function findDuplicates(hosts: readonly { host: Host; at: number }[]): readonly Problem[] {
-  const names = new Set<string>();
-  const roots = new Map<string, string>();
-  return hosts.flatMap(({ host, at }) => {
-    const root = JSON.stringify([host.address, host.ssh.port, host.ssh.jump, host.app.root]);
-    const same = names.has(host.name) ? host.name : roots.get(root);
-    names.add(host.name);
-    roots.set(root, host.name);
+interface Placed {
+  readonly host: Host;
+  /** Which item of the file it comes from. */
+  readonly at: number;
+}
+
+function findDuplicates(hosts: readonly Placed[]): readonly Problem[] {
+  const names = new Map<string, Placed>();
+  const roots = new Map<string, Placed>();
+  return hosts.flatMap(placed => {
+    const { name, address, ssh, app } = placed.host;
+    const root = JSON.stringify([address.toLowerCase(), ssh.port, ssh.jump, app.root]);
+    const twin = names.get(name);
+    const same = twin ?? roots.get(root);
+    if (!names.has(name)) names.set(name, placed);
+    if (!roots.has(root)) roots.set(root, placed);
     if (same === undefined) return [];
     const what =
-      same === host.name
-        ? `the host ${same} stands here twice`
-        : `${host.name} and ${same} share one root on one server`;
-    return [{ code: 'INVENTORY_DUPLICATE_HOST', path: ['hosts', at], what, hint: 'Name each server once' }];
+      twin === undefined
+        ? `${name} and ${same.host.name} share one root on one server`
+        : `the host ${name} stands here twice, first in hosts[${twin.at}]`;
+    return [{ code: 'INVENTORY_DUPLICATE_HOST', path: ['hosts', placed.at], what, hint: 'Name each server once' }];
   });
 }
 
@@ -149,12 +151,10 @@ function resolvePath(path: string, { file, home }: Place): string {
 }
 
 function trimRoot(root: string): string {
-  return root.replace(/\/+$/, '') || '/';
+  return root.replace(/\/+/g, '/').replace(/\/$/, '') || '/';
 }
 
-const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
-
+/** The schema lets nothing else pass. */
 function milliseconds(duration: string): number {
-  const [, count = '0', unit = 's'] = /^(\d+)(\D+)$/.exec(duration) ?? [];
-  return Number(count) * (UNITS[unit] ?? 1);
+  return parseDuration(duration) ?? 0;
 }

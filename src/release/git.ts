@@ -34,7 +34,7 @@ export async function describe(cwd: string, commit?: string): Promise<string> {
 }
 
 async function archive(commit: string, top: string, signal?: AbortSignal): Promise<Source> {
-  const child = spawn('git', ['archive', '--format=tar', commit], {
+  const child = spawn('git', [...PLAIN, 'archive', '--format=tar', commit], {
     cwd: top,
     env: environment(),
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -59,6 +59,9 @@ async function archive(commit: string, top: string, signal?: AbortSignal): Promi
   }
   throw gitError(`git archive failed: ${firstLine(stderr)}`);
 }
+
+/** What is committed must not become another release by somebody's own settings. */
+const PLAIN = ['core.autocrlf=false', 'core.eol=lf', 'tar.umask=0022'].flatMap(setting => ['-c', setting]);
 
 function findSubmodules(listing: ByteString): readonly ByteString[] {
   const lines = listing.split('\0').filter(line => line.startsWith('160000 '));

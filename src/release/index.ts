@@ -84,10 +84,11 @@ async function openSource(source: string, { cwd, signal }: LoadReleaseOptions): 
     return { source: git, ignored: null, describe: () => describe(cwd, git.commit) };
   }
   const path = resolve(cwd, source);
-  const found = await stat(path).catch(() => null);
+  // An empty variable of a script must not mean the working directory.
+  const found = source === '' ? null : await stat(path).catch(() => null);
   if (found === null) {
     const hint = 'Name a directory, a .tar, .tar.gz or .tgz file, or git:REF';
-    throw releaseError('RELEASE_NOT_FOUND', `there is no ${source}`, hint);
+    throw releaseError('RELEASE_NOT_FOUND', source === '' ? 'no release is named' : `there is no ${source}`, hint);
   }
   if (found.isDirectory()) {
     const ignored = await readDirectoryRules(path);

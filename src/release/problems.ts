@@ -16,7 +16,9 @@ export const REFUSALS = {
     refuseRelease(
       'RELEASE_SPECIAL_FILE',
       `${show(path)} is a ${kind}`,
-      'A release holds files, directories and links: leave it out with .fleetflipignore',
+      kind === 'sparse file'
+        ? 'Make the archive without --sparse, or leave it out with .fleetflipignore'
+        : 'A release holds files, directories and links: leave it out with .fleetflipignore',
     ),
   submodule: (path: ByteString): Failure =>
     refuseRelease(

@@ -19,3 +19,14 @@ export function formatTime(milliseconds: number): string {
   const seconds = Math.round(milliseconds / 1000);
   return `${Math.floor(seconds / 60)}m${String(seconds % 60).padStart(2, '0')}s`;
 }
+
+/** The same without milliseconds, for a time that goes on: it does not change its unit all the time. */
+export function formatRunning(milliseconds: number): string {
+  return milliseconds < 1000 ? `${(milliseconds / 1000).toFixed(1)} s` : formatTime(milliseconds);
+}
+
+/** `2026-01-02 03:04:05Z`. @param time Unix milliseconds, as a host may have them */
+export function formatInstant(time: number): string {
+  if (!(Math.abs(time) < 8.64e15)) return 'an unknown time';
+  return `${new Date(time).toISOString().slice(0, 19).replace('T', ' ')}Z`;
+}

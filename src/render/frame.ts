@@ -1,79 +1,64 @@
-/** The live view of a terminal as text: a row a host while they are few, else counts, the failing and the slow ones. */
+/** The live view of a terminal as rows: a row a host while they are few, else counts, the failing and the slow ones. */
 
-import { formatBytes, formatTime } from './format.ts';
-import { createPaint, type Paint, type Tone, toneOfExit } from './paint.ts';
+import { countHosts } from '../domain/report.ts';
+import { formatBytes, formatRunning, formatTime } from './format.ts';
+import { type Tone, toneOfExit } from './paint.ts';
+import type { Row, Size } from './screen.ts';
 import type { HostView, ViewState } from './state.ts';
 import { cut, makeSafe, measure, pad } from './text.ts';
-
-export interface Size {
-  readonly columns: number;
-  readonly rows: number;
-}
-
-interface Row {
-  readonly tone: Tone;
-  readonly text: string;
-}
 
 /** Hosts that have a row each. */
 const FEW = 12;
 
-/**
- * Never wider than the columns less one, never higher than the rows less one: nothing wraps or scrolls.
- * @param now Unix milliseconds
- */
-export function drawFrame(state: ViewState, size: Size, now: number, paint: Paint = createPaint(false)): string {
-  const room = Math.max(0, size.rows - 2);
-  const fits = state.hosts.length <= Math.min(FEW, room);
-  const body = fits ? drawHosts(state.hosts) : drawMany(state.hosts, room);
-  const head: Row = {
-    tone: state.result === null ? 'strong' : toneOfExit(state.result.exitCode),
-    text: drawHead(state, now),
-  };
-  return [head, ...body]
-    .slice(0, Math.max(1, size.rows - 1))
-    .map(({ tone, text }) => paint(tone, cut(makeSafe(text), Math.max(1, size.columns - 1))))
-    .join('\n');
+/** @param now Unix milliseconds */
+export function drawFrame(state: ViewState, size: Size, now: number): readonly Row[] {
+  const room = Math.max(0, size.rows - 3);
+  const body = state.hosts.length <= Math.min(FEW, room) ? drawHosts(state.hosts, state) : drawMany(state, room);
+  const tone = state.result === null ? 'strong' : toneOfExit(state.result.exitCode);
+  return [{ tone, text: drawTitle(state, size, now) }, { tone: 'plain', text: drawPhase(state, now) }, ...body];
 }
 
-function drawHead(state: ViewState, now: number): string {
-  const flips = state.hosts.filter(host => host.flipped).length;
-  const parts = [
-    state.title,
-    state.result?.outcome ?? `${state.phase ?? 'starting'}${state.interrupted ? ', ending' : ''}`,
-    formatTime(Math.max(0, now - (state.beganAt ?? now))),
-    drawBytes(state, now),
-    state.barrier === null ? '' : `${state.barrier.yes} of ${state.barrier.of} voted yes`,
-    flips === 0 ? '' : `${flips} flipped`,
-  ];
-  return parts.filter(part => part !== '').join('  ');
+/** The time stays in sight, however long the release's name is. */
+function drawTitle({ title, beganAt }: ViewState, { columns }: Size, now: number): string {
+  const time = formatRunning(Math.max(0, now - beganAt));
+  return `${cut(makeSafe(title), Math.max(1, columns - time.length - 3))}  ${time}`;
 }
 
-function drawBytes({ hosts, sendingSince, result }: ViewState, now: number): string {
-  const working = hosts.filter(host => host.failure === null);
-  const sent = working.reduce((sum, host) => sum + host.sent, 0);
-  const total = working.reduce((sum, host) => sum + Math.max(host.sent, host.total), 0);
-  if (total === 0) return '';
-  const left =
-    result === null && sendingSince !== null && sent > 0 && sent < total && now > sendingSince
-      ? `, about ${formatTime(((now - sendingSince) * (total - sent)) / sent)} left`
-      : '';
-  return `${formatBytes(sent)} of ${formatBytes(total)}${left}`;
+function drawPhase(state: ViewState, now: number): string {
+  const { phase, working, hosts, result, interrupted } = state;
+  if (result !== null) return `${result.outcome} on ${countHosts(hosts.length)}`;
+  if (phase === null) return 'preparing';
+  const done = working.size - hosts.filter(host => !host.idle && working.has(host.name)).length;
+  const parts = [`${phase}: ${done} of ${countHosts(working.size)}`, ...drawBytes(state, now)];
+  return `${parts.join(', ')}${interrupted ? ' (interrupted: ending orderly)' : ''}`;
 }
 
-function drawHosts(hosts: readonly HostView[]): readonly Row[] {
+function drawBytes({ phase, hosts, sendingSince }: ViewState, now: number): readonly string[] {
+  if (phase !== 'stage') return [];
+  const good = hosts.filter(host => host.failure === null);
+  const sent = good.reduce((sum, host) => sum + host.sent, 0);
+  const total = good.reduce((sum, host) => sum + Math.max(host.sent, host.total), 0);
+  if (total === 0) return [];
+  const told = `${formatBytes(sent)} of ${formatBytes(total)} sent`;
+  if (sendingSince === null || sent === 0 || sent >= total || now <= sendingSince) return [told];
+  const seconds = Math.ceil(((now - sendingSince) * (total - sent)) / sent / 1000);
+  return [told, `about ${formatTime(seconds * 1000).replace('.0', '')} left`];
+}
+
+function drawHosts(hosts: readonly HostView[], { phase, result }: ViewState): readonly Row[] {
   const names = Math.max(0, ...hosts.map(host => measure(makeSafe(host.name))));
   const slots = Math.max(0, ...hosts.map(host => measure(makeSafe(host.slot ?? ''))));
   return hosts.map(host => {
     const slot = slots === 0 ? '' : `${pad(makeSafe(host.slot ?? ''), slots)}  `;
-    const text = `${host.failure ? '!' : ' '} ${pad(makeSafe(host.name), names)}  ${slot}${pad(host.doing, 10)}${drawDetail(host)}`;
+    const detail = result === null ? drawDetail(host, phase === 'stage') : '';
+    const text = `${host.failure ? '!' : ' '} ${pad(makeSafe(host.name), names)}  ${slot}${pad(host.doing, 10)}${detail}`;
     return { tone: toneOf(host), text: text.trimEnd() };
   });
 }
 
-function drawDetail({ failure, sent, total, outcome }: HostView): string {
+function drawDetail({ failure, idle, sent, total }: HostView, staging: boolean): string {
   if (failure !== null) return `  ${failure.what} (${failure.code})`;
-  if (outcome !== null || sent === 0 || total === 0) return '';
+  if (!staging || idle || sent === 0 || total === 0) return '';
   return `  ${String(Math.min(100, Math.floor((100 * sent) / total))).padStart(3)} %`;
 }
 
@@ -84,16 +69,24 @@ function toneOf({ failure, outcome, idle, doing }: HostView): Tone {
   return idle && doing !== 'waiting' ? 'plain' : 'quiet';
 }
 
-function drawMany(hosts: readonly HostView[], room: number): readonly Row[] {
-  const failing = hosts.filter(host => host.failure !== null);
-  const slow = hosts
-    .filter(host => host.failure === null && !host.idle)
-    .sort((one, other) => share(one) - share(other));
+/** The end tells the failures with what to do about them, so that they are not rows then. */
+function drawMany(state: ViewState, room: number): readonly Row[] {
+  const counts: Row = { tone: 'plain', text: `  ${countDoings(state.hosts)}` };
+  if (state.result !== null) return [counts];
+  const failing = state.hosts.filter(host => host.failure !== null);
   const places = Math.max(0, Math.min(FEW, room - 2));
-  const shown = [...failing, ...slow].slice(0, places);
+  const shown = [...failing, ...findSlow(state)].slice(0, places);
   const hidden = failing.length - shown.filter(host => host.failure !== null).length;
-  const more: readonly Row[] = hidden > 0 ? [{ tone: 'bad', text: `  and ${hidden} more that failed` }] : [];
-  return [{ tone: 'plain', text: `  ${countDoings(hosts)}` }, ...drawHosts(shown), ...more];
+  const more: readonly Row[] = hidden > 0 ? [{ tone: 'bad', text: `! and ${hidden} more that failed` }] : [];
+  return [counts, ...drawHosts(shown, state), ...more];
+}
+
+/** Nobody is slow before half of the others are done, except those to whom something is being sent. */
+function findSlow({ hosts, working }: ViewState): readonly HostView[] {
+  const busy = hosts.filter(host => host.failure === null && !host.idle && working.has(host.name));
+  const late = busy.length * 2 <= working.size;
+  const slow = late ? busy : busy.filter(({ sent, total }) => sent > 0 && sent < total);
+  return slow.sort((one, other) => share(one) - share(other));
 }
 
 function countDoings(hosts: readonly HostView[]): string {

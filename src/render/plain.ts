@@ -1,12 +1,11 @@
 /** Events to lines: for logs, CI and terminals that cannot be redrawn. */
 
 import { describeFailure, type Failure, type Phase } from '../domain/error.ts';
-import type { FleetEvent, HostOutcome, Result } from '../domain/event.ts';
-import { lastSentence, nameRelease } from '../domain/report.ts';
+import type { FleetEvent, HostOutcome, HostResult, Result } from '../domain/event.ts';
+import { countHosts, lastSentence, nameRelease } from '../domain/report.ts';
 import { formatBytes, formatTime } from './format.ts';
 import { createPaint, type Paint, type Tone, toneOfExit } from './paint.ts';
 import { cut, makeSafe, pad } from './text.ts';
-import { countHosts } from './words.ts';
 
 /** What one event says; no lines: nothing. */
 interface Said {
@@ -81,21 +80,31 @@ export function formatEvent(event: FleetEvent, paint: Paint = createPaint(false)
 
 /** The end of a run: what failed and what to do, who stands where, the skew, and one sentence on the fleet's state. */
 export function formatEnd(result: Result, paint: Paint = createPaint(false)): readonly string[] {
-  const failures = [
-    ...result.errors,
-    ...result.hosts.flatMap((host): Failure[] =>
-      host.error === undefined ? [] : [{ kind: 'failed', host: host.name, ...host.error }],
-    ),
-  ];
   const { skewMs, errorMs } = result.flip;
   const error = errorMs === null ? '' : ` (+/- ${errorMs.toFixed(1)} ms)`;
   const skew = skewMs === null ? [] : [`The links moved within ${skewMs.toFixed(1)} ms${error}.`];
   return [
-    ...failures.map(failure => paint('bad', makeSafe(describeFailure(failure)))),
+    ...groupFailures(result).map(failure => paint('bad', makeSafe(describeFailure(failure)))),
     ...(result.exitCode >= 3 ? groupHosts(result) : []).map(makeSafe),
     ...skew,
     paint(toneOfExit(result.exitCode), makeSafe(lastSentence(result))),
   ];
+}
+
+/** Hosts that failed alike are named together: the cause stands there once, however many they are. */
+function groupFailures({ errors, hosts }: Result): readonly Failure[] {
+  const groups = new Map<string, { readonly error: NonNullable<HostResult['error']>; readonly names: string[] }>();
+  for (const { name, error } of hosts) {
+    if (error === undefined) continue;
+    const key = JSON.stringify([error.code, error.what, error.hint]);
+    const group = groups.get(key) ?? { error, names: [] };
+    group.names.push(name);
+    groups.set(key, group);
+  }
+  const grouped = [...groups.values()].map(({ error, names }): Failure => {
+    return { kind: 'failed', host: names.join(', '), ...error };
+  });
+  return [...errors, ...grouped];
 }
 
 function groupHosts({ hosts }: Result): readonly string[] {
@@ -118,6 +127,7 @@ function describeRecovery(event: Extract<FleetEvent, { kind: 'recovery' }>): rea
 
 function describePart(event: Extract<FleetEvent, { kind: 'host-planned' }>): string {
   const { slot, overwrites, send, sendSize, copy, copySize, remove } = event;
+  if (send + copy + remove === 0) return `to ${slot}, which holds it already`;
   const over = overwrites === null ? '' : `, over ${nameRelease(overwrites.release, overwrites.label)}`;
   return `into ${slot}${over}: send ${send} (${formatBytes(sendSize)}), copy ${copy} (${formatBytes(copySize)}), remove ${remove}`;
 }

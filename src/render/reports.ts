@@ -1,19 +1,19 @@
 /** What the reading commands found, as text. Everything of a host is made safe for a terminal. */
 
 import { describeFailure } from '../domain/error.ts';
-import { nameRelease } from '../domain/report.ts';
+import { countHosts, nameRelease } from '../domain/report.ts';
+import type { LockHolder } from '../domain/slot.ts';
 import type { HistoryReport, HostPlan, HostStatus, IdleStatus, PlanReport, StatusReport } from '../domain/status.ts';
-import { formatBytes } from './format.ts';
+import { formatBytes, formatInstant } from './format.ts';
 import { drawTable } from './table.ts';
 import { makeSafe } from './text.ts';
-import { countHosts } from './words.ts';
 
 type Row = readonly string[];
 
 export function formatStatus(report: StatusReport): string {
   const rows = report.hosts.filter(host => host.reachable).flatMap(statusRows);
   const notes = report.hosts.flatMap(statusNotes).map(makeSafe);
-  return lines(rows.length === 0 ? [] : [['HOST', 'SLOT', '', 'RELEASE'], ...rows], [...notes, judge(report)]);
+  return lines(rows.length === 0 ? [] : [['HOST', 'SLOT', 'STATE', 'RELEASE'], ...rows], [...notes, judge(report)]);
 }
 
 function statusRows({ name, live, idle }: HostStatus): readonly Row[] {
@@ -42,15 +42,19 @@ function statusNotes({ name, live, lock, deployment, error }: HostStatus): reado
       `${name}: ${live.slot} drifted since it was proven: ${changed} changed, ${missing} missing, ${extra} extra (${named})`,
     );
   }
-  if (lock !== null) {
-    const since = new Date(lock.since * 1000).toISOString();
-    notes.push(
-      `${name}: locked by ${lock.owner}, who runs ${lock.command} (deployment ${lock.deployment}) since ${since}`,
-    );
-  }
+  if (lock !== null) notes.push(`${name}: ${describeLock(lock)}`);
   if (deployment !== null)
     notes.push(`${name}: deployment ${deployment.id} is ${deployment.state} and NOT settled. Next: fleetflip recover`);
   return notes;
+}
+
+/** Of every lock: who holds it, since when, running what. */
+export function describeHolders(holders: readonly (LockHolder & { readonly host: string })[]): string {
+  return holders.map(({ host, ...lock }) => makeSafe(`${host}: ${describeLock(lock)}`)).join('\n');
+}
+
+function describeLock({ owner, command, deployment, since }: LockHolder): string {
+  return `locked by ${owner}, who runs ${command} (deployment ${deployment}) since ${formatInstant(since * 1000)}`;
 }
 
 function judge({ hosts, split }: StatusReport): string {
@@ -85,7 +89,7 @@ export function formatHistory(report: HistoryReport): string {
   const rows = report.hosts.flatMap(({ name, runs }) =>
     runs.map((run, at) => [
       at === 0 ? name : '',
-      run.at,
+      formatInstant(Date.parse(run.at)),
       run.command,
       run.outcome,
       run.slot ?? '-',
@@ -98,7 +102,9 @@ export function formatHistory(report: HistoryReport): string {
     return runs.length === 0 ? [`${makeSafe(name)}: no deployment yet`] : [];
   });
   const head = ['HOST', 'WHEN', 'COMMAND', 'OUTCOME', 'SLOT', 'RELEASE', 'BY'];
-  return lines(rows.length === 0 ? [] : [head, ...rows], notes);
+  const unread = report.hosts.filter(host => host.error !== undefined).length;
+  const end = `The history of ${countHosts(report.hosts.length - unread)}${unread === 0 ? '' : `; ${countHosts(unread)} could NOT be read`}.`;
+  return lines(rows.length === 0 ? [] : [head, ...rows], [...notes, end]);
 }
 
 function lines(table: readonly Row[], below: readonly string[]): string {

@@ -15,8 +15,6 @@ export interface HostView {
   /** Bytes sent, and to be sent as far as is known. */
   readonly sent: number;
   readonly total: number;
-  readonly vote: boolean | null;
-  readonly flipped: boolean;
   readonly failure: Failure | null;
   /** Null until the run has ended. */
   readonly outcome: HostOutcome | null;
@@ -25,29 +23,18 @@ export interface HostView {
 export interface ViewState {
   readonly title: string;
   readonly phase: Phase | null;
-  /** Unix milliseconds; null before the first event. */
-  readonly beganAt: number | null;
+  /** The hosts that have something to do in the phase. */
+  readonly working: ReadonlySet<string>;
+  /** Unix milliseconds. */
+  readonly beganAt: number;
   /** When the first byte was sent, Unix milliseconds. */
   readonly sendingSince: number | null;
   readonly hosts: readonly HostView[];
   /** Where in `hosts` a name is. */
   readonly places: ReadonlyMap<string, number>;
-  readonly barrier: { readonly yes: number; readonly of: number } | null;
   readonly interrupted: boolean;
   readonly result: Result | null;
 }
-
-export const EMPTY: ViewState = {
-  title: '',
-  phase: null,
-  beganAt: null,
-  sendingSince: null,
-  hosts: [],
-  places: new Map(),
-  barrier: null,
-  interrupted: false,
-  result: null,
-};
 
 type Folds = {
   readonly [Kind in FleetEvent['kind']]: (state: ViewState, event: Extract<FleetEvent, { kind: Kind }>) => ViewState;
@@ -65,6 +52,7 @@ const FOLDS: Folds = {
     hosts.reduce<ViewState>((now, name) => change(now, name, { doing: DOING[phase], idle: false }), {
       ...state,
       phase,
+      working: new Set(hosts),
     }),
   'phase-ended': state => state,
   'host-done': (state, { host, phase }) => change(state, host, { doing: DONE[phase], idle: true }),
@@ -75,10 +63,10 @@ const FOLDS: Folds = {
   progress: (state, { host, sent, total, time }) =>
     change({ ...state, sendingSince: state.sendingSince ?? Date.parse(time) }, host, { sent, total }),
   vote: (state, { host, yes, slot }) =>
-    change(state, host, { vote: yes, slot: slot || null, doing: yes ? 'voted yes' : 'voted no' }),
-  barrier: (state, { yes, of }) => ({ ...state, barrier: { yes, of } }),
-  flipped: (state, { host, slot }) => change(state, host, { slot, flipped: true, doing: 'flipped' }),
-  reverted: (state, { host }) => change(state, host, { flipped: false, doing: 'reverted' }),
+    change(state, host, { slot: slot || null, doing: yes ? 'voted yes' : 'voted no' }),
+  barrier: state => state,
+  flipped: (state, { host, slot }) => change(state, host, { slot, doing: 'flipped' }),
+  reverted: (state, { host }) => change(state, host, { doing: 'reverted' }),
   confirmed: (state, { host }) => change(state, host, { doing: 'confirmed' }),
   recovery: (state, { hosts }) => hosts.reduce((now, { name, state: doing }) => change(now, name, { doing }), state),
   'check-output': state => state,
@@ -88,14 +76,29 @@ const FOLDS: Folds = {
     event.hosts.reduce<ViewState>(
       (now, { name, outcome, slot }) =>
         change(now, name, { outcome, doing: outcome, idle: true, ...(slot && { slot }) }),
-      { ...state, title: state.title || event.command, result: event },
+      { ...state, result: event },
     ),
 };
+
+/** Before the first event: what was asked for, and since when. */
+export function newState(title: string, beganAt: number): ViewState {
+  return {
+    title,
+    phase: null,
+    working: new Set(),
+    beganAt,
+    sendingSince: null,
+    hosts: [],
+    places: new Map(),
+    interrupted: false,
+    result: null,
+  };
+}
 
 /** Pure: the state after one more event. */
 export function foldEvent(state: ViewState, event: FleetEvent): ViewState {
   const fold = FOLDS[event.kind] as (state: ViewState, event: FleetEvent) => ViewState;
-  return fold({ ...state, beganAt: state.beganAt ?? Date.parse(event.time) }, event);
+  return fold(state, event);
 }
 
 function newHost(name: string): HostView {
@@ -106,8 +109,6 @@ function newHost(name: string): HostView {
     slot: null,
     sent: 0,
     total: 0,
-    vote: null,
-    flipped: false,
     failure: null,
     outcome: null,
   };

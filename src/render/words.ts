@@ -35,7 +35,3 @@ export const DONE: Readonly<Record<Phase, string>> = {
   revert: 'reverted',
   unlock: 'unlocked',
 };
-
-export function countHosts(count: number): string {
-  return count === 1 ? '1 host' : `${count} hosts`;
-}

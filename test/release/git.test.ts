@@ -1,7 +1,7 @@
 import { chown, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { codesOf, commitAll, failuresOf, load, makeDirectory, makeTree, run } from './trees.ts';
+import { codesOf, commitAll, failuresOf, growTree, load, makeDirectory, makeTree, run } from './trees.ts';
 
 async function withSubmodule(ignore: string): Promise<string> {
   const module = await makeTree({ inner: { file: 'x' } });
@@ -35,6 +35,52 @@ test('a ref is what was committed, not what lies around', async () => {
   await writeFile(join(directory, 'a'), 'new');
   await writeFile(join(directory, 'b'), 'new');
   expect((await load('git:HEAD', { cwd: directory })).id).toBe(id);
+});
+
+test('a ref is the same release whatever settings git has', async () => {
+  const directory = await makeTree({ 'a.txt': { file: 'one\ntwo\n' }, run: { file: 'x', mode: 0o755 } });
+  await commitAll(directory);
+  const { id } = await load('git:HEAD', { cwd: directory });
+  expect((await load(directory)).id).toBe(id);
+  await growTree(directory, { '.git/info/attributes': { file: '*.txt text\n' } });
+  for (const setting of ['core.autocrlf true', 'core.eol crlf', 'tar.umask 0777']) {
+    await run(directory, 'git', ['config', ...setting.split(' ')]);
+    expect((await load('git:HEAD', { cwd: directory })).id, setting).toBe(id);
+  }
+});
+
+test('an empty commit is an empty release', async () => {
+  const directory = await makeDirectory();
+  await commitAll(directory);
+  expect(await codesOf(load('git:HEAD', { cwd: directory }))).toEqual(['RELEASE_EMPTY']);
+  await growTree(directory, { '.fleetflipignore': { file: '*\n' }, a: { file: 'x' } });
+  await commitAll(directory);
+  expect(await codesOf(load('git:HEAD', { cwd: directory }))).toEqual(['RELEASE_EMPTY']);
+});
+
+test('links that leave the release are refused, also by way of others', async () => {
+  const directory = await makeTree({
+    out: { link: '/etc' },
+    'd/e/top': { link: '../..' },
+    sly: { link: 'd/e/top/..' },
+  });
+  await commitAll(directory);
+  const failures = await failuresOf(load('git:HEAD', { cwd: directory }));
+  expect(failures.map(({ code, what }) => [code, what.split(' ')[2]]).sort()).toEqual([
+    ['RELEASE_LINK_ESCAPES', 'out'],
+    ['RELEASE_LINK_ESCAPES', 'sly'],
+  ]);
+});
+
+test('a name that leaves the release is refused, however it came into the repository', async () => {
+  const directory = await makeTree({ a: { file: 'x' } });
+  await commitAll(directory);
+  const blob = Buffer.from((await run(directory, 'git', ['rev-parse', 'HEAD:a'])).trim(), 'hex');
+  await writeFile(join(directory, 'tree'), Buffer.concat([Buffer.from('100644 ..\0'), blob]));
+  const tree = await run(directory, 'git', ['hash-object', '-t', 'tree', '-w', '--literally', 'tree']);
+  const commit = await run(directory, 'git', ['commit-tree', '-m', 'x', tree.trim()]);
+  const [code] = await codesOf(load(`git:${commit.trim()}`, { cwd: directory }));
+  expect(['RELEASE_GIT', 'RELEASE_UNSAFE_NAME']).toContain(code);
 });
 
 test('a bare repository has refs too', async () => {

@@ -1,4 +1,4 @@
-import { appendFile, chmod, mkdir, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, mkdir, truncate, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
@@ -197,6 +197,7 @@ describe('refused', () => {
       'bad.tgz': { file: 'x'.repeat(2048) },
     });
     expect(await codesOf(load('missing', { cwd: directory }))).toEqual(['RELEASE_NOT_FOUND']);
+    expect(await codesOf(load('', { cwd: directory }))).toEqual(['RELEASE_NOT_FOUND']);
     for (const name of ['a.txt', 'bad.tar', 'bad.tgz'])
       expect(await codesOf(load(name, { cwd: directory })), name).toEqual(['RELEASE_NOT_ARCHIVE']);
     await run(directory, 'mkfifo', ['pipe.tar']);
@@ -283,6 +284,15 @@ describe('refused', () => {
     for (const source of [directory, await pack(directory)])
       await expect(load(source, { signal })).rejects.toBe(reason);
   });
+});
+
+test('a file of a gigabyte is read in pieces', async () => {
+  const directory = await makeTree({ big: { file: '' } });
+  await truncate(join(directory, 'big'), 1 << 30);
+  const before = process.resourceUsage().maxRSS;
+  expect((await load(directory)).manifest).toMatchObject([{ path: 'big', size: 1 << 30 }]);
+  const kilobytes = process.resourceUsage().maxRSS - before;
+  expect(kilobytes).toBeLessThan(200_000);
 });
 
 test('setuid, setgid and sticky bits of files are dropped with a warning', async () => {

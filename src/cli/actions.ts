@@ -1,0 +1,67 @@
+/** What commands do with the library's answers: follow a run to its result, print a report, write an inventory. */
+
+import { writeFile } from 'node:fs/promises';
+import type { Command, Result } from '../domain/event.ts';
+import { type Fleet, inventoryTemplate, type PlanReport, type RunOptions } from '../index.ts';
+import { type Ask, type CommonOptions, withFleet } from './surroundings.ts';
+
+export interface Transacting {
+  readonly command: Command;
+  readonly options: CommonOptions;
+  readonly work: (fleet: Fleet, run: RunOptions, ask: Ask) => Promise<Result>;
+}
+
+/** A run that is shown as it happens. */
+export function transact(transacting: Transacting): Promise<number> {
+  return withFleet({ ...transacting, end: result => result.exitCode });
+}
+
+export interface Reporting<Report> {
+  readonly command: Command;
+  readonly options: CommonOptions;
+  readonly read: (fleet: Fleet, run: RunOptions) => Promise<Report>;
+  readonly format: (report: Report) => string;
+  /** The exit code. */
+  readonly judge: (report: Report) => number;
+}
+
+/** A run whose output is its report alone. */
+export function report<Report>({ command, options, read, format, judge }: Reporting<Report>): Promise<number> {
+  return withFleet({
+    command,
+    options,
+    work: read,
+    end(found, kind) {
+      process.stdout.write(`${kind === 'json' ? JSON.stringify(found) : format(found)}\n`);
+      return judge(found);
+    },
+  });
+}
+
+/** What deploy would end with. */
+export function judgePlan({ refusals }: PlanReport): number {
+  if (refusals.some(failure => failure.code === 'UNSETTLED')) return 4;
+  return refusals.length > 0 ? 1 : 0;
+}
+
+export function labelOf({ label }: CommonOptions): { label?: string } {
+  return label === undefined ? {} : { label };
+}
+
+/** Never writes over a file. */
+export async function writeInventory(file: string): Promise<number> {
+  try {
+    await writeFile(file, inventoryTemplate(), { flag: 'wx' });
+  } catch (thrown) {
+    const exists = thrown instanceof Error && 'code' in thrown && thrown.code === 'EEXIST';
+    const why = thrown instanceof Error ? thrown.message : String(thrown);
+    process.stderr.write(
+      exists
+        ? `${file} exists already; it was not touched. Name another file.\n`
+        : `${file} cannot be written: ${why}\n`,
+    );
+    return 2;
+  }
+  process.stdout.write(`Wrote ${file}. Name your servers in it, then: fleetflip check\n`);
+  return 0;
+}
