@@ -36,7 +36,7 @@ export function* arm(s: Shell, args: readonly string[]): Steps<boolean> {
   yield* readLink(s);
   const from = s.text;
   yield* forgetRuns(s);
-  if (!(yield* makeReady(s, { slot, deployment }))) {
+  if (!(yield* makeReady(s, { slot, deployment, left: command === 'rollback' ? 'rejected' : 'previous' }))) {
     yield* forgetRuns(s);
     return sayNo(s, 'WRITE_FAILED', 'cannot write to the record');
   }
@@ -69,7 +69,14 @@ export function* arm(s: Shell, args: readonly string[]): Steps<boolean> {
   return true;
 }
 
-function* makeReady(s: Shell, { slot, deployment }: { slot: string; deployment: string }): Steps<boolean> {
+interface Ready {
+  readonly slot: string;
+  readonly deployment: string;
+  /** The role of the slot that is left. */
+  readonly left: string;
+}
+
+function* makeReady(s: Shell, { slot, deployment, left }: Ready): Steps<boolean> {
   const { disk } = s.host;
   const { text: from, at: live } = s;
   yield STEP;
@@ -80,7 +87,7 @@ function* makeReady(s: Shell, { slot, deployment }: { slot: string; deployment: 
   for (const one of s.slots) {
     if (!disk.has(RECORD, `slot.${one}`)) continue;
     const record = yield* readSlot(s, one);
-    const role = one === live && one !== slot ? 'previous' : '';
+    const role = one === live ? left : '';
     if (!(yield* writeSlot(s, `be.${deployment}.confirmed.${one}`, { ...record, role }))) return false;
   }
   const record = yield* readSlot(s, slot);
@@ -99,7 +106,8 @@ function* forgetRuns(s: Shell): Steps {
   }
   for (const name of disk.list(RECORD, 'run.')) {
     yield STEP;
-    if (Number(name.split('.')[1]) <= (s.token ?? 0) - 20) disk.remove(RECORD, name);
+    const token = Number(name.split('.')[1]);
+    if (token <= (s.token ?? 0) - 20 || token >= (s.token ?? 0)) disk.remove(RECORD, name);
   }
 }
 
@@ -145,7 +153,7 @@ function* guard(s: Shell, { deployment, pulse, window }: Watch): Steps<number> {
   // Watching takes no step that could be struck, so that faults meet what follows from it.
   while (disk.has(RECORD, armed) || disk.has(RECORD, reverting)) {
     last = lastBeat(s.host, pulse) || last;
-    if (s.host.uptime() - last > window) yield* fire(s);
+    if (s.host.uptime() - last > window) yield* fire(s, deployment);
     yield nap;
   }
   return 0;
@@ -161,8 +169,9 @@ function* awaitArming(s: Shell, deployment: string): Steps<boolean> {
   return false;
 }
 
-function* fire(s: Shell): Steps {
+function* fire(s: Shell, deployment: string): Steps {
   yield* readRun(s);
+  if (s.runId !== deployment) return;
   if ((s.state === 'armed' || s.state === 'flipped') && !(yield* decide(s, 'reverting'))) return;
   yield* finishRun(s);
 }
@@ -203,9 +212,13 @@ export function* revert(s: Shell, [deployment = '', how = '']: readonly string[]
     default:
       return sayNo(s, 'WRITE_FAILED', 'cannot write to the record');
   }
-  if (!(yield* takeBack(s))) return sayNo(s, 'REVERT_FAILED', 'the link could not be put back');
-  yield* keepStaged(s, how);
-  if (!(yield* decide(s, 'reverted')) && !(yield* needRun(s, deployment))) return false;
+  if (yield* takeBack(s)) {
+    yield* keepStaged(s, how);
+    if (!(yield* decide(s, 'reverted')) && !(yield* needRun(s, deployment))) return false;
+  } else {
+    if (!(yield* needRun(s, deployment))) return false;
+    if (!isReverted(s)) return sayNo(s, 'REVERT_FAILED', 'the link could not be put back');
+  }
   if (!isReverted(s)) return sayNo(s, 'WRITE_FAILED', 'cannot write to the record');
   return yield* settle(s);
 }

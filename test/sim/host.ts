@@ -72,6 +72,7 @@ export class Host {
   /** Every process is gone, the record stays; after a power cut without the last steps that were not flushed. */
   reboot(downtime: number, lost: number): void {
     this.up = false;
+    this.undisturbed.clear();
     for (const process of [...this.processes.values()]) process.kill();
     this.disk.full = false;
     this.disk.forget(lost);

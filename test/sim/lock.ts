@@ -1,7 +1,7 @@
 /** The simulated agent's locks and writers (agent.sh, "the lock" and "writers"). */
 
-import { type Host, LOCKS } from './host.ts';
-import { STEP, type Steps } from './process.ts';
+import { type Host, LOCKS, RECORD } from './host.ts';
+import { type Process, STEP, type Steps } from './process.ts';
 import { finishRun } from './settling.ts';
 import { isSettled, newestLock, type Shell, say, sayNo } from './shell.ts';
 
@@ -86,6 +86,7 @@ export function* use(s: Shell, [token = '']: readonly string[]): Steps<boolean> 
     return sayNo(s, 'WRITE_FAILED', 'cannot write to locks');
   }
   if (yield* needLock(s)) return true;
+  forgetWriter(s);
   s.token = null;
   return false;
 }
@@ -177,6 +178,11 @@ function* endWriters(s: Shell): Steps<boolean> {
   return true;
 }
 
+/** It outlives the session that started it. */
+function isGuard({ disk }: Host, { pid, start }: Process): boolean {
+  return disk.list(RECORD, 'guard.').some(name => disk.link(RECORD, name)?.startsWith(`${pid} ${start} `));
+}
+
 /** The process, the session that it leads, and what descends from these. */
 function* endProcess(s: Shell, pid: number, start: number): Steps {
   const { processes } = s.host;
@@ -185,10 +191,11 @@ function* endProcess(s: Shell, pid: number, start: number): Steps {
     const begun = processes.get(pid)?.start;
     if (begun !== undefined && begun !== start) return;
     const mine = new Set<number>();
-    for (const one of processes.values()) if (one.pid === pid || one.session === pid) mine.add(one.pid);
+    const all = [...processes.values()].filter(one => !isGuard(s.host, one));
+    for (const one of all) if (one.pid === pid || one.session === pid) mine.add(one.pid);
     for (let before = -1; before !== mine.size; ) {
       before = mine.size;
-      for (const one of processes.values()) if (mine.has(one.parent)) mine.add(one.pid);
+      for (const one of all) if (mine.has(one.parent)) mine.add(one.pid);
     }
     mine.delete(s.process.pid);
     if (mine.size === 0) return;

@@ -76,7 +76,8 @@ function* serve(self: Process): Steps<number> {
     self.ending = true;
     yield STEP;
     if (done) s.out.push(`${id} ok\n`);
-    if (verb !== 'probe' && verb !== 'fetch') self.host.world.tell(() => `${self.host.name}[${self.pid}] > ${s.out.join('').trimEnd()}`);
+    if (verb !== 'probe' && verb !== 'fetch')
+      self.host.world.tell(() => `${self.host.name}[${self.pid}] > ${s.out.join('').trimEnd()}`);
     self.write(Buffer.concat(s.out.map(part => (typeof part === 'string' ? Buffer.from(part, 'latin1') : part))));
     s.out = [];
   }

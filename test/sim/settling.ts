@@ -2,7 +2,7 @@
 
 import { NAME, RECORD, ROOT } from './host.ts';
 import { STEP, type Steps } from './process.ts';
-import { decide, field, readLink, readRun, type Shell } from './shell.ts';
+import { decide, field, isSettled, readLink, readRun, type Shell } from './shell.ts';
 
 /** The link says what it said before; from here on no flip comes through. */
 export function* takeBack(s: Shell): Steps<boolean> {
@@ -13,13 +13,15 @@ export function* takeBack(s: Shell): Steps<boolean> {
   if (disk.has(`there.${s.runId}`, s.host.world.broken === 'no cancel' ? NAME : 'cancelled')) return true;
   yield STEP;
   const from = field(s, 'from');
+  yield STEP;
+  if (!disk.has(RECORD, s.run)) return false;
   yield* readLink(s);
   if (s.text === from) return true;
   yield STEP;
-  if (from === '') disk.remove(ROOT, NAME);
-  else disk.rename(`back.${s.runId}`, NAME, ROOT, NAME);
+  if (from !== '') disk.rename(`back.${s.runId}`, NAME, ROOT, NAME);
+  else disk.rename(ROOT, NAME, `there.${s.runId}`, 'removed');
   yield* readLink(s);
-  return s.text === from || (from !== '' && (yield* putLink(s, from)));
+  return s.text === from;
 }
 
 function* takeForward(s: Shell): Steps<boolean> {
@@ -48,19 +50,23 @@ function* putLink(s: Shell, text: string): Steps<boolean> {
 /** Finishes what a decision on this host has begun; fails when it cannot be finished. */
 export function* finishRun(s: Shell): Steps<boolean> {
   yield* readRun(s);
-  switch (s.state) {
-    case 'reverting':
-      if (!(yield* takeBack(s))) return false;
-      yield* keepStaged(s, 'keep');
-      return (yield* decide(s, 'reverted')) && (yield* settle(s));
-    case 'forwarding':
-      return (yield* takeForward(s)) && (yield* decide(s, 'confirmed')) && (yield* settle(s));
-    case 'confirmed':
-    case 'reverted':
-      return yield* settle(s);
-    default:
-      return true;
+  if (s.state === 'reverting') {
+    if (!((yield* goBack(s)) || (yield* isSettled(s)))) return false;
+  } else if (s.state === 'forwarding') {
+    if (!((yield* goForward(s)) || (yield* isSettled(s)))) return false;
   }
+  if (s.state === 'confirmed' || s.state === 'reverted') yield* settle(s);
+  return true;
+}
+
+function* goBack(s: Shell): Steps<boolean> {
+  if (!(yield* takeBack(s))) return false;
+  yield* keepStaged(s, 'keep');
+  return yield* decide(s, 'reverted');
+}
+
+function* goForward(s: Shell): Steps<boolean> {
+  return (yield* takeForward(s)) && (yield* decide(s, 'confirmed'));
 }
 
 /** What a decided deployment leaves: the slots' records that were made ready for it, and a line of history. */

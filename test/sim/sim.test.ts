@@ -66,8 +66,14 @@ describe('a simulated fleet', () => {
       });
       const { FLEETFLIP_SIM_PATH: path } = process.env;
       const report = { endOnFailure: process.env.FLEETFLIP_SIM_SHRINK === 'no' };
-      const details = await fc.check(property, { numRuns: runs, seed, ...report, ...(path === undefined ? {} : { path }) });
-      if (details.failed && details.counterexample !== null) console.log((await trace(details.counterexample[0])).join('\n'));
+      const details = await fc.check(property, {
+        numRuns: runs,
+        seed,
+        ...report,
+        ...(path === undefined ? {} : { path }),
+      });
+      if (details.failed && details.counterexample !== null)
+        console.log((await trace(details.counterexample[0])).join('\n'));
       const message = await fc.asyncDefaultReportMessage(details);
       expect(message).toBeUndefined();
       console.log(`seed ${seed}, ${runs} runs`, Object.fromEntries([...seen].sort()));

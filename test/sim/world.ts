@@ -253,6 +253,7 @@ function describeFleet(names: readonly string[], window: number): Fleet {
 
 function furnish({ disk }: Host, start: Scenario['start']): void {
   for (const directory of [ROOT, RECORD, 'history', LOCKS]) disk.make(directory);
+  disk.flush();
   const [first, second] = RELEASES;
   if (start === 'nothing' || first === undefined || second === undefined) return;
   disk.put(RECORD, 'agent', { kind: 'file', text: '', mtime: 0 });
