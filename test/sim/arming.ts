@@ -64,6 +64,12 @@ export function* arm(s: Shell, args: readonly string[]): Steps<boolean> {
     yield* forgetRuns(s);
     return sayNo(s, 'WRITE_FAILED', 'cannot write to the record');
   }
+  yield STEP;
+  if (world.broken !== 'no guard' && !disk.has(RECORD, `guard.${deployment}`)) {
+    disk.remove(RECORD, run);
+    yield* forgetRuns(s);
+    return sayNo(s, 'NO_GUARD', 'the guard did not stay');
+  }
   s.host.undisturbed.add(deployment);
   say(s, 'from', from);
   return true;
@@ -166,7 +172,15 @@ function* awaitArming(s: Shell, deployment: string): Steps<boolean> {
     if (!s.host.disk.has(RECORD, `guard.${deployment}`)) return false;
     yield 250;
   }
-  return false;
+  const { disk } = s.host;
+  const said = disk.link(RECORD, `guard.${deployment}`) ?? '';
+  yield STEP;
+  disk.remove(RECORD, `guard.${deployment}`);
+  yield* readRun(s);
+  yield STEP;
+  if (s.runId !== deployment) return false;
+  disk.makeLink(RECORD, `guard.${deployment}`, said);
+  return true;
 }
 
 function* fire(s: Shell, deployment: string): Steps {

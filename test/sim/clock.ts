@@ -5,7 +5,8 @@ import type { Clock } from '../../src/ports.ts';
 interface Event {
   readonly time: number;
   readonly order: number;
-  readonly act: () => void;
+  /** Returns false when nothing came of it. */
+  readonly act: () => unknown;
   /** Whether code of a coordinator may go on because of it. */
   readonly wakes: boolean;
 }
@@ -16,7 +17,7 @@ export class Timeline {
   #heap: Event[] = [];
   #count = 0;
 
-  at(delay: number, act: () => void, wakes = false): void {
+  at(delay: number, act: () => unknown, wakes = false): void {
     this.#push({ time: this.now + Math.max(0, delay), order: this.#count++, act, wakes });
   }
 
@@ -33,8 +34,7 @@ export class Timeline {
         }
         this.#pop();
         this.now = next.time;
-        next.act();
-        if (next.wakes) break;
+        if (next.act() !== false && next.wakes) break;
       }
     }
   }
@@ -84,6 +84,8 @@ function idle(): Promise<void> {
   return new Promise(resolve => setImmediate(resolve));
 }
 
+const LATE = new DOMException('the time is over', 'TimeoutError');
+
 const EPOCH = Date.UTC(2030, 0, 1);
 
 /** A coordinator's machine: its time stands still while it is suspended, and nothing of it goes on once it has crashed. */
@@ -118,7 +120,7 @@ export class Machine implements Clock {
 
   timeout(milliseconds: number): AbortSignal {
     const controller = new AbortController();
-    this.#after(milliseconds, () => controller.abort(new DOMException('the time is over', 'TimeoutError')));
+    this.#after(milliseconds, () => controller.abort(LATE));
     return controller.signal;
   }
 
@@ -145,11 +147,12 @@ export class Machine implements Clock {
 
   #after(milliseconds: number, act: () => void): void {
     const due = this.#local() + milliseconds;
-    const check = (): void => {
-      if (this.dead) return;
+    const check = (): unknown => {
+      if (this.dead) return false;
       const left = due - this.#local();
       if (left > 1e-6 || this.#isAsleep()) wait(left);
       else act();
+      return true;
     };
     const wait = (left: number): void =>
       this.timeline.at(Math.max(0, this.#awakeAt - this.timeline.now) + Math.max(0, left), check, true);

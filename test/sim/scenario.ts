@@ -40,7 +40,10 @@ const verbs = fc.oneof(
 );
 
 const fault: fc.Arbitrary<Fault> = fc.record({
-  kind: fc.constantFrom(...KINDS),
+  kind: fc.oneof(
+    { weight: 4, arbitrary: fc.constantFrom(...KINDS) },
+    { weight: 1, arbitrary: fc.constant('late' as const) },
+  ),
   host: fc.nat(3),
   verb: verbs,
   turn: fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat(3) }),
@@ -75,7 +78,7 @@ export const scenarios: fc.Arbitrary<Scenario> = fc.record({
   latency: fc.constantFrom(5, 20, 100),
   unrest: fc.constantFrom(0, 0.02, 0.1),
   window: fc.constantFrom(60_000, 60_000, 20_000),
-  actors: fc.tuple(deployer, fc.array(actor, { maxLength: 3 })).map(([first, more]) => [first, ...more]),
-  faults: fc.array(fault, { maxLength: 6 }),
-  again: fc.boolean(),
+  actors: fc.tuple(deployer, fc.array(actor, { maxLength: 3, size: 'max' })).map(([first, more]) => [first, ...more]),
+  faults: fc.array(fault, { maxLength: 8, size: 'max' }),
+  again: fc.constantFrom(false, false, false, true),
 });

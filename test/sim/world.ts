@@ -180,6 +180,7 @@ export class World {
         if (!coordinator.ended) continue;
         waiting.delete(coordinator);
         coordinator.seen = true;
+        coordinator.machine.dead = true;
         this.tell(() => describeEnd(coordinator));
         if (coordinator.result !== null) this.laws.checkResult(this.#claim(coordinator.result));
       }
