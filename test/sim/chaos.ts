@@ -92,7 +92,7 @@ export class Chaos {
     let pause = random.chance(this.#unrest) ? random.between(1, 60) : 0;
     for (const fault of this.#waiting) {
       if (fault.verb !== process.verb || fault.turn !== process.turn) continue;
-      if (this.#world.hosts[fault.host] !== process.host) continue;
+      if (this.#world.hostNumber(fault.host) !== process.host) continue;
       if (fault.step > step && !process.ending) continue;
       this.#note(fault);
       if (fault.kind === 'late') pause += fault.time;
@@ -105,7 +105,7 @@ export class Chaos {
   meet(host: Host, machine: Machine): 'refused' | 'silent' | null {
     const turn = host.turn('connect');
     const fault = this.#waiting.find(
-      one => one.verb === 'connect' && one.turn === turn && this.#world.hosts[one.host] === host,
+      one => one.verb === 'connect' && one.turn === turn && this.#world.hostNumber(one.host) === host,
     );
     if (fault === undefined) return null;
     this.#note(fault);

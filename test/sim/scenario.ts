@@ -44,10 +44,10 @@ const fault: fc.Arbitrary<Fault> = fc.record({
     { weight: 4, arbitrary: fc.constantFrom(...KINDS) },
     { weight: 1, arbitrary: fc.constant('late' as const) },
   ),
-  host: fc.nat(3),
+  host: fc.nat(7),
   verb: verbs,
-  turn: fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat(3) }),
-  step: fc.oneof(fc.nat(12), fc.nat(45)),
+  turn: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat(2) }),
+  step: fc.oneof(fc.nat(8), fc.nat(20), fc.nat(45)),
   time: times,
 });
 

@@ -140,6 +140,11 @@ export class World {
     return host;
   }
 
+  /** Any number names one of the hosts. */
+  hostNumber(number: number): Host | undefined {
+    return this.hosts[number % this.hosts.length];
+  }
+
   tell(what: () => string): void {
     this.trace?.push(`${(this.timeline.now / 1000).toFixed(3)} ${what()}`);
   }
