@@ -155,7 +155,7 @@ function* guard(s: Shell, { deployment, pulse, window }: Watch): Steps<number> {
   if (!(yield* awaitArming(s, deployment))) return 1;
   const armed = `${s.run.slice(0, s.run.lastIndexOf('.'))}.armed`;
   const reverting = `${s.run.slice(0, s.run.lastIndexOf('.'))}.reverting`;
-  let last = 0;
+  let last = s.host.uptime();
   // Watching takes no step that could be struck, so that faults meet what follows from it.
   while (disk.has(RECORD, armed) || disk.has(RECORD, reverting)) {
     last = lastBeat(s.host, pulse) || last;

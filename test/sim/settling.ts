@@ -87,7 +87,7 @@ export function* settle(s: Shell): Steps<boolean> {
   yield STEP;
   disk.put('history', s.runId, {
     kind: 'record',
-    fields: { state: s.state, at: '0', ...(disk.record(RECORD, s.run) ?? {}) },
+    fields: { state: s.state, at: '0', ...s.fields },
   });
   return true;
 }

@@ -21,6 +21,8 @@ export interface Shell {
   run: string;
   runId: string;
   state: string;
+  /** What its file said when it was read. */
+  fields: Fields;
   /** What the live link says, and the slot that it points to. */
   text: string;
   at: string;
@@ -35,7 +37,7 @@ export interface Scanned {
 }
 
 export function makeShell(process: Process, slots: readonly string[] = SLOTS): Shell {
-  const empty = { run: '', runId: '', state: '', text: '', at: '', scans: new Map<string, Scanned>() };
+  const empty = { run: '', runId: '', state: '', fields: {}, text: '', at: '', scans: new Map<string, Scanned>() };
   return {
     host: process.host,
     process,
@@ -134,7 +136,9 @@ export function* readRun(s: Shell): Steps {
     [s.runId, s.state] = splitRun(s.run);
     if (s.run === '') return;
     yield STEP;
-    if (!disk.has(RECORD, s.run)) continue;
+    const fields = disk.record(RECORD, s.run);
+    if (fields === undefined) continue;
+    s.fields = fields;
     if (s.state === 'armed' && (yield* hasFlipped(s))) s.state = 'flipped';
     return;
   }
@@ -181,7 +185,7 @@ export function* decide(s: Shell, state: string): Steps<boolean> {
 }
 
 export function field(s: Shell, key: string): string {
-  return s.host.disk.record(RECORD, s.run)?.[key] ?? '';
+  return s.fields[key] ?? '';
 }
 
 export interface Holder {
