@@ -1103,8 +1103,8 @@ guard() {
   ln -s "$$ $began $boot" "$record/guard.$1" || return 1
   nap=$(nap_for "$3")
   await_arming "$1" || return 1
-  armed=${run%.*}.armed
-  reverting=${run%.*}.reverting
+  armed=$run
+  reverting=${armed%.*}.reverting
   uptime_now
   beat=$up
   while [ -f "$armed" ] || [ -f "$reverting" ]; do
