@@ -976,6 +976,9 @@ verb_arm() {
     release "$release" label "$label" command "$command" owner "$owner" decider "$decider" window "$window" \
     participants "$participants" method "$method" boot "$boot" pulse "$pulse" at "$(now)" ||
     { rm -f "$record/run.$token.$deployment.armed"*; forget_runs; say_no WRITE_FAILED "cannot write to $record"; return; }
+  # A guard that has waited too long for the record is gone.
+  [ -L "$record/guard.$deployment" ] ||
+    { rm -f "$record/run.$token.$deployment.armed"; forget_runs; say_no NO_GUARD "the guard did not stay"; return; }
   word "$text"
   say "from $w"
 }
@@ -1137,6 +1140,7 @@ nap_for() {
 }
 
 # Between the guard's word and the armed record the disk may be slow; a session that died there leaves nothing to guard.
+# Giving up, it takes its word back first: either the session that is late sees that, or the guard sees the record.
 await_arming() {
   tries=0
   while [ $((tries += 1)) -le 40 ]; do
@@ -1145,7 +1149,10 @@ await_arming() {
     [ -L "$record/guard.$1" ] || return 1
     sleep 0.25
   done
-  return 1
+  said=$(readlink "$record/guard.$1") && rm -f "$record/guard.$1"
+  read_run
+  [ "$run_id" = "$1" ] || return 1
+  ln -s "$said" "$record/guard.$1" || return 0
 }
 
 # fire DEPLOYMENT: the decision first; then the link goes back. A disk that does not allow that is asked again and again.
