@@ -45,7 +45,7 @@ describe('status', () => {
       status(
         host('web01', { live: { slot: 'foo_l', release: ONE, label: 'v1', drift } }),
         host('web02', { lock: LOCK }),
-        host('web03', { deployment: { id: 'D', state: 'flipped' } }),
+        host('web03', { deployment: { id: 'D', state: 'flipped', guard: null } }),
         host('web04', { reachable: false, live: null, idle: [], error: fail('web04', 'nobody answers', 'DOWN') }),
       ),
     );
