@@ -127,6 +127,8 @@ ssh:
   user: demo
   identity: id_ed25519
   knownHosts: known_hosts
+strategy:
+  maxSkew: 5s           # all hosts share the processors of this machine
 hosts:
 ${items.join('')}`;
 }

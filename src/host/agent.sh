@@ -377,18 +377,22 @@ split_holder() {
   l_pid=$1 l_start=$2 l_boot=$3 l_deployment=$4 l_owner=$5 l_command=$6 l_since=$7 l_lease=${8:-0}
 }
 
-# last_beat PULSE: sets beat; a listing can miss a file that is being renamed, so an older beat is kept.
+# last_beat PULSE: sets beat. A listing can miss a file that is being renamed: it is made again, and when that does not
+# help, beat is left as it was.
 last_beat() {
-  for one in "$1".*; do
-    [ ! -e "$one" ] || beat=${one##*.}
+  tries=0
+  while [ $((tries += 1)) -le 5 ]; do
+    for one in "$1".*; do
+      [ ! -e "$one" ] || { beat=${one##*.}; return; }
+    done
   done
 }
 
 # A holder whose process is gone, or that has not beaten for as long as its lease, is no holder.
 is_alive() {
   [ "$l_boot" = "$(boot_id)" ] || return 1
-  beat=0 tries=0
-  while [ "$beat" -eq 0 ] && [ $((tries += 1)) -le 5 ]; do last_beat "$record/locks/b.$g.$l_pid"; done
+  beat=0
+  last_beat "$record/locks/b.$g.$l_pid"
   uptime_now
   [ $((up - beat)) -le "$l_lease" ] || return 1
   # Where /proc hides what others run, the pulse alone counts.
@@ -1067,7 +1071,8 @@ guard() {
   await_arming "$1" || return 1
   armed=$run
   reverting=${armed%.*}.reverting
-  beat=0
+  uptime_now
+  beat=$up
   while [ -f "$armed" ] || [ -f "$reverting" ]; do
     last_beat "$2"
     uptime_now

@@ -2,6 +2,7 @@
 
 import { PassThrough } from 'node:stream';
 import type { App } from '../../src/domain/fleet.ts';
+import { systemClock } from '../../src/engine/prepare.ts';
 import type { AgentStart } from '../../src/host/start.ts';
 import type { Channel, Connection, Exit } from '../../src/ports.ts';
 
@@ -82,6 +83,7 @@ export function scriptHost(patience = 10_000): ScriptedHost {
       agent: { bytes: Buffer.from('echo the agent\n'), digest: 'd'.repeat(64) },
       persist: true,
       random: () => NONCE,
+      clock: systemClock,
       patience,
     },
   };

@@ -32,9 +32,9 @@ function makeRequest(more: Partial<StageRequest> = {}): StageRequest {
 /** An upload to a host that has come so far that the payload is sent. */
 async function send(host: ScriptedHost, more: Partial<StageRequest> = {}, signal?: AbortSignal) {
   host.say(`fleetflip ${NONCE} ready\n`);
-  const sending = upload({ start: host.start, request: makeRequest(more), signal });
+  const sending = upload({ start: host.start, token: '7', request: makeRequest(more), signal });
   sending.catch(() => undefined);
-  await until(() => expect(host.heard()).toContain(`'foo_r' 'archive' 'foo_l'\n${PAYLOAD}`));
+  await until(() => expect(host.heard()).toContain(`'7' 'foo_r' 'archive' 'foo_l'\n${PAYLOAD}`));
   return sending;
 }
 
@@ -42,7 +42,7 @@ async function send(host: ScriptedHost, more: Partial<StageRequest> = {}, signal
 async function outcome(said: string, code: number | null, signal: string | null = null) {
   const host = scriptHost();
   host.say(`fleetflip ${NONCE} ready\n`);
-  const sending = failureOf(upload({ start: host.start, request: makeRequest(), signal: undefined }));
+  const sending = failureOf(upload({ start: host.start, token: '7', request: makeRequest(), signal: undefined }));
   await until(() => expect(host.heard()).toContain(PAYLOAD));
   host.say(said);
   host.exit({ code, signal });
@@ -57,7 +57,7 @@ describe('an upload', () => {
     const onSent = (bytes: number): void => {
       sent += bytes;
     };
-    const sending = upload({ start: host.start, request: makeRequest({ onSent }), signal: undefined });
+    const sending = upload({ start: host.start, token: '7', request: makeRequest({ onSent }), signal: undefined });
     await until(() => expect(host.heard()).toContain(PAYLOAD));
     host.exit({ code: 0, signal: null });
     await sending;
@@ -123,7 +123,7 @@ describe('an upload', () => {
     });
     host.say(`fleetflip ${NONCE} ready\n`);
     const sending = failureOf(
-      upload({ start: host.start, request: makeRequest({ archive: () => endless }), signal: undefined }),
+      upload({ start: host.start, token: '7', request: makeRequest({ archive: () => endless }), signal: undefined }),
     );
     await until(() => expect(host.heard().length).toBeGreaterThan(1 << 14));
     host.say('failed disk\\0040full\n');
@@ -134,7 +134,7 @@ describe('an upload', () => {
 
   it('of nothing opens no channel', async () => {
     const host = scriptHost();
-    await upload({ start: host.start, request: makeRequest({ archive: null }), signal: undefined });
+    await upload({ start: host.start, token: '7', request: makeRequest({ archive: null }), signal: undefined });
     expect(host.commands).toEqual([]);
   });
 });
