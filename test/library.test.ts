@@ -12,7 +12,10 @@ import {
   rollback,
   status,
 } from '../src/index.ts';
-import { type EmbeddedFleet, startEmbeddedFleet } from './support/embedded.ts';
+import { type EmbeddedFleet, FAKES, startEmbeddedFleet } from './support/embedded.ts';
+
+// Processes start slowly on a machine that is busy with other tests.
+vi.setConfig({ testTimeout: 120_000 });
 
 let embedded: EmbeddedFleet;
 let fleet: Fleet;
@@ -72,7 +75,7 @@ describe('the library', () => {
   });
 
   test('ends orderly when its signal is aborted', async () => {
-    await embedded.host('demo2').fake('tar', 'while :; do sleep 0.1; done');
+    await embedded.host('demo2').fake('tar', FAKES.stuck);
     const controller = new AbortController();
     const before = await links();
     const result = await deploy(fleet, two, {

@@ -7,6 +7,9 @@ import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { buildSources } from '../support/built.ts';
 
+// Processes start slowly on a machine that is busy with other tests.
+vi.setConfig({ testTimeout: 120_000 });
+
 let directory: string;
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'fleetflip-test-'));
@@ -36,7 +39,7 @@ async function start(...args: string[]): Promise<Running> {
 
 async function startHanging(...args: string[]): Promise<Running> {
   const running = await start(...args);
-  await vi.waitFor(() => expect(running.stderr()).toContain('hanging'), { timeout: 20_000 });
+  await vi.waitFor(() => expect(running.stderr()).toContain('hanging'), { timeout: 60_000 });
   return running;
 }
 

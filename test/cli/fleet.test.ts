@@ -1,10 +1,13 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { type EmbeddedFleet, type EmbeddedHost, startEmbeddedFleet } from '../support/embedded.ts';
+import { type EmbeddedFleet, FAKES, startEmbeddedFleet } from '../support/embedded.ts';
 import { type Ran, run, start } from './running.ts';
 
-const LIMIT = { timeout: 20_000 };
+// Processes start slowly on a machine that is busy with other tests.
+vi.setConfig({ testTimeout: 120_000 });
+
+const LIMIT = { timeout: 60_000 };
 let fleet: EmbeddedFleet;
 let releases: readonly [string, string];
 beforeAll(async () => {
@@ -35,11 +38,6 @@ async function texts(): Promise<(string | undefined)[]> {
 async function otherRelease(): Promise<string> {
   const [live] = await texts();
   return live === 'one' ? releases[1] : releases[0];
-}
-
-/** Its tar never ends. */
-async function holdTar(host: EmbeddedHost): Promise<void> {
-  await host.fake('tar', 'while :; do sleep 0.1; done');
 }
 
 describe('every command', () => {
@@ -95,7 +93,7 @@ describe('every command', () => {
 });
 
 test('unlock without a terminal and without --force leaves the lock', async () => {
-  await holdTar(fleet.host('demo1'));
+  await fleet.host('demo1').fake('tar', FAKES.stuck);
   const { child, stdout, ended } = await start(fleet.directory, 'deploy', await otherRelease(), '--output', 'json');
   await vi.waitFor(() => expect(stdout()).toContain('"phase":"stage"'), LIMIT);
   const unlock = await ff('unlock', '--output', 'json', '--only', 'demo1');
@@ -122,7 +120,7 @@ describe('a run whose reader goes away', () => {
 
   test.each(['SIGHUP', 'SIGINT', 'SIGTERM'] as const)('ends orderly at %s', async signal => {
     const before = await links();
-    await holdTar(fleet.host('demo2'));
+    await fleet.host('demo2').fake('tar', FAKES.stuck);
     const { child, stdout, ended } = await start(fleet.directory, 'deploy', await otherRelease(), '--output', 'json');
     await vi.waitFor(() => expect(stdout()).toContain('"phase":"stage"'), LIMIT);
     child.kill(signal);
