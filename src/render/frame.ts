@@ -13,7 +13,10 @@ const FEW = 12;
 /** @param now Unix milliseconds */
 export function drawFrame(state: ViewState, size: Size, now: number): readonly Row[] {
   const room = Math.max(0, size.rows - 3);
-  const body = state.hosts.length <= Math.min(FEW, room) ? drawHosts(state.hosts, state) : drawMany(state, room);
+  const few = state.hosts.length <= Math.min(FEW, room);
+  // What was done to each host is not in the result of these commands.
+  const done = state.result?.outcome === 'done';
+  const body = done ? [] : few ? drawHosts(state.hosts, state) : drawMany(state, room);
   const tone = state.result === null ? 'strong' : toneOfExit(state.result.exitCode);
   return [{ tone, text: drawTitle(state, size, now) }, { tone: 'plain', text: drawPhase(state, now) }, ...body];
 }
