@@ -26,6 +26,16 @@ export default defineConfig({
       },
       {
         test: {
+          name: 'kills',
+          include: ['test/crash/**/*.kills.ts'],
+          pool: 'forks',
+          maxWorkers: 1,
+          fileParallelism: false,
+          testTimeout: 7_200_000,
+        },
+      },
+      {
+        test: {
           name: 'fleet',
           include: ['test/fleet/**/*.test.ts'],
           pool: 'forks',
