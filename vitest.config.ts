@@ -39,6 +39,16 @@ export default defineConfig({
       },
       {
         test: {
+          name: 'kills',
+          include: ['test/crash/**/*.kills.ts'],
+          pool: 'forks',
+          maxWorkers: 1,
+          fileParallelism: false,
+          testTimeout: 7_200_000,
+        },
+      },
+      {
+        test: {
           ...fleet,
           name: 'fleet-docker',
           include: ['test/fleet/five/*.test.ts'],

@@ -2,12 +2,20 @@
 
 import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { deploy, type Fleet, loadInventory, type Result, type RunOptions, recover } from '../../src/index.ts';
+import {
+  type Connector,
+  deploy,
+  type Fleet,
+  loadInventory,
+  type Result,
+  type RunOptions,
+  recover,
+} from '../../src/index.ts';
 import { createSsh2Connector } from '../../src/transport/index.ts';
 import { type Alterations, buildSources } from '../support/built.ts';
 import { type Child, startChild } from '../support/child.ts';
 import type { Task, Told } from '../support/coordinator.ts';
-import { type EmbeddedFleet, type EmbeddedHost, startEmbeddedFleet } from '../support/embedded.ts';
+import { startEmbeddedFleet } from '../support/embedded.ts';
 import { readTree } from '../support/local-fleet.ts';
 import type { Seen, Watched } from '../support/watcher.ts';
 import { type Disk, readDisk } from './disk.ts';
@@ -22,8 +30,24 @@ export interface Release {
   readonly files: Readonly<Record<string, string>>;
 }
 
-export interface Arena {
-  readonly hosts: readonly EmbeddedHost[];
+/** What is asked of a host, embedded or real. */
+export interface Server {
+  readonly name: string;
+  readonly port: number;
+  readonly root: string;
+  readLink(): Promise<string | null>;
+  fake(program: string, script: string): Promise<void>;
+}
+
+export interface Servers<S extends Server = Server> {
+  readonly inventory: string;
+  readonly hosts: readonly S[];
+  makeRelease(name: string, files: Readonly<Record<string, string>>): Promise<string>;
+  stop(): Promise<void>;
+}
+
+export interface Arena<S extends Server = Server> {
+  readonly hosts: readonly S[];
   readonly inventory: string;
   /** With the short window of disturbed runs. */
   readonly hasty: Fleet;
@@ -42,36 +66,46 @@ export interface Arena {
 
 export interface ArenaOptions {
   readonly hosts: number;
+  /** Default: embedded hosts. */
+  readonly start?: (count: number) => Promise<Servers>;
   /** Altered sources of the coordinators in processes of their own. */
   readonly alterations?: Alterations;
 }
 
 /** Starts the hosts, deploys a first release, and sets the watcher on its links. */
-export async function startArena({ hosts: count, alterations }: ArenaOptions): Promise<Arena> {
+export async function startArena({
+  hosts: count,
+  start = startEmbeddedFleet,
+  alterations,
+}: ArenaOptions): Promise<Arena> {
+  return setUp(await start(count), alterations);
+}
+
+/** The same with hosts that can do more. */
+export async function setUp<S extends Server>(servers: Servers<S>, alterations?: Alterations): Promise<Arena<S>> {
   const built = await buildSources(alterations);
-  const embedded = await startEmbeddedFleet(count);
-  await appendFile(embedded.inventory, `strategy: {confirmWithin: ${WINDOW}ms, maxSkew: 10s}\n`);
+  await appendFile(servers.inventory, `strategy: {confirmWithin: ${WINDOW}ms, maxSkew: 10s}\n`);
   // Only a power cut could lose what is not flushed, and flushing is most of the time.
-  for (const host of embedded.hosts) await host.fake('sync', 'exit 0');
-  const hasty = await loadInventory(embedded.inventory);
+  for (const host of servers.hosts) await host.fake('sync', 'exit 0');
+  const hasty = await loadInventory(servers.inventory);
   const patient = { ...hasty, strategy: { ...hasty.strategy, confirmWithin: 60_000 } };
-  const makeRelease = createReleases(embedded);
-  const options = (): RunOptions => ({ connector: connectTo(embedded), owner: 'parent@test' });
+  const makeRelease = createReleases(servers);
+  const options = (): RunOptions => ({ connector: connect(), owner: 'parent@test' });
   const first = await deploy(patient, (await makeRelease()).path, options());
   if (first.exitCode !== 0) throw new Error(`the first deployment failed: ${JSON.stringify(first)}`);
-  const watcher = startWatcher(built, embedded);
+  const watcher = startWatcher(built, servers);
   await watcher.ready;
   return {
-    hosts: embedded.hosts,
-    inventory: embedded.inventory,
+    hosts: servers.hosts,
+    inventory: servers.inventory,
     hasty,
     patient,
     makeRelease,
     prepare: task =>
-      startChild(join(built, 'test/support/coordinator.js'), { ...task, inventory: embedded.inventory } satisfies Task),
+      startChild(join(built, 'test/support/coordinator.js'), { ...task, inventory: servers.inventory } satisfies Task),
     deploy: (release, more) => deploy(patient, release.path, { ...options(), ...more }),
     recover: more => recover(patient, { ...options(), ...more }),
-    readDisks: () => readDisks(embedded),
+    readDisks: () => readDisks(servers),
     async stopWatching() {
       watcher.endInput();
       return JSON.parse((await watcher.end).line) as Seen;
@@ -79,7 +113,7 @@ export async function startArena({ hosts: count, alterations }: ArenaOptions): P
     async stop() {
       watcher.endInput();
       await watcher.end;
-      await embedded.stop();
+      await servers.stop();
     },
   };
 }
@@ -101,30 +135,30 @@ export async function findOthers(arena: Arena, release: Release): Promise<readon
   return trees.flat();
 }
 
-function connectTo({ directory }: EmbeddedFleet) {
-  return createSsh2Connector({ env: {}, home: directory, username: 'demo' });
+function connect(): Connector {
+  return createSsh2Connector({ env: {}, home: '/', username: 'demo' });
 }
 
-function createReleases(embedded: EmbeddedFleet): () => Promise<Release> {
+function createReleases(servers: Servers): () => Promise<Release> {
   let made = 0;
   return async () => {
     made += 1;
     const version = `version ${made}`;
     // Two files tell the version; one stays the same, so that a release is partly copied on the host.
     const files = { 'index.html': version, 'lib/version.txt': version, 'lib/same.txt': 'same' };
-    return { path: await embedded.makeRelease(`v${made}`, files), files };
+    return { path: await servers.makeRelease(`v${made}`, files), files };
   };
 }
 
-function startWatcher(built: string, embedded: EmbeddedFleet): Child {
+function startWatcher(built: string, servers: Servers): Child {
   const task: Watched = {
-    links: embedded.hosts.map(host => join(host.root, APP)),
+    links: servers.hosts.map(host => join(host.root, APP)),
     files: ['index.html', 'lib/version.txt'],
   };
   return startChild(join(built, 'test/support/watcher.js'), task);
 }
 
-async function readDisks(embedded: EmbeddedFleet): Promise<ReadonlyMap<string, Disk>> {
-  const disks = embedded.hosts.map(async ({ name, root }) => [name, await readDisk(root, APP)] as const);
+async function readDisks(servers: Servers): Promise<ReadonlyMap<string, Disk>> {
+  const disks = servers.hosts.map(async ({ name, root }) => [name, await readDisk(root, APP)] as const);
   return new Map(await Promise.all(disks));
 }

@@ -3,17 +3,17 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createSsh2Connector } from '../../src/transport/index.ts';
-import type { EmbeddedHost } from '../support/embedded.ts';
+import { type EmbeddedHost, startEmbeddedFleet } from '../support/embedded.ts';
 import { concludeByRecover } from './aftermath.ts';
-import { APP, type Arena, findOthers, startArena } from './arena.ts';
+import { APP, type Arena, findOthers, setUp } from './arena.ts';
 import { readGuard } from './disk.ts';
 import { leaveBehind } from './leftover.ts';
 import { strikeAt } from './strike.ts';
 import { awaitGuards, awaitLocks, judgeLinks } from './verdict.ts';
 
-let arena: Arena;
+let arena: Arena<EmbeddedHost>;
 beforeAll(async () => {
-  arena = await startArena({ hosts: 3 });
+  arena = await setUp(await startEmbeddedFleet(3));
 });
 afterAll(async () => {
   const { violations } = await arena.stopWatching();
