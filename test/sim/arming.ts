@@ -70,7 +70,6 @@ export function* arm(s: Shell, args: readonly string[]): Steps<boolean> {
     yield* forgetRuns(s);
     return sayNo(s, 'NO_GUARD', 'the guard did not stay');
   }
-  s.host.undisturbed.add(deployment);
   say(s, 'from', from);
   return true;
 }

@@ -138,7 +138,7 @@ export class Chaos {
         link.ownSilence = timeline.now + time;
         return link.watchSilence();
       case 'kill':
-        if (process?.watched) host.undisturbed.delete(process.watched);
+        if (process?.watched) host.unguarded.add(process.watched);
         return process?.kill();
       case 'reboot':
       case 'power':

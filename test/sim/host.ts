@@ -22,8 +22,8 @@ export class Host {
   readonly turns = new Map<string, number>();
   /** Whether there was a live link from the beginning. */
   servedAtFirst = false;
-  /** Deployments whose guard nothing has kept from its work. */
-  readonly undisturbed = new Set<string>();
+  /** Deployments whose guard was taken away from outside. */
+  readonly unguarded = new Set<string>();
   boot = 1;
   up = true;
   /** Milliseconds by which the wall clock is wrong. */
@@ -72,7 +72,7 @@ export class Host {
   /** Every process is gone, the record stays; after a power cut without the last steps that were not flushed. */
   reboot(downtime: number, lost: number): void {
     this.up = false;
-    this.undisturbed.clear();
+    for (const run of this.disk.list(RECORD, 'run.')) this.unguarded.add(run.split('.')[2] ?? '');
     for (const process of [...this.processes.values()]) process.kill();
     this.disk.full = false;
     this.disk.forget(lost);

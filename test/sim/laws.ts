@@ -183,7 +183,7 @@ export class Laws {
   checkGuards(): void {
     for (const host of this.#world.hosts) {
       const [id, state] = splitRun(newestRun(host));
-      if (host.undisturbed.has(id) && (state === 'armed' || state === 'reverting'))
+      if (!host.unguarded.has(id) && (state === 'armed' || state === 'reverting'))
         this.fail(host, `is ${state}, and its guard has not answered`);
     }
   }
