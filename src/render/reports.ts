@@ -61,8 +61,12 @@ function judge({ hosts, split }: StatusReport): string {
   const unread = hosts.filter(host => !host.reachable).length;
   if (split) return 'THE FLEET IS SPLIT: hosts serve different releases. Next: deploy one release to all of them.';
   if (hosts.some(host => host.deployment !== null)) return 'THE FLEET IS NOT SETTLED. Next: fleetflip recover.';
-  if (unread > 0) return `${countHosts(unread)} could NOT be read; the others are on one release.`;
-  return 'The fleet is on one release and settled.';
+  const end = unread === 0 ? '' : `; ${countHosts(unread)} could NOT be read`;
+  const lives = hosts.filter(host => host.reachable).map(host => host.live);
+  if (lives.every(live => live === null)) return `Nothing is live yet${end}.`;
+  if (lives.some(live => live?.release === null))
+    return `What is live was not brought by fleetflip; whether it is the same on all hosts is not known${end}.`;
+  return unread > 0 ? `The hosts that were read are on one release${end}.` : 'The fleet is on one release and settled.';
 }
 
 export function formatPlan(report: PlanReport): string {
