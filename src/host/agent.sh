@@ -222,15 +222,13 @@ note_slot() {
 # Sets run (the file of the newest deployment), run_id and state; all empty when there is none. An armed deployment whose
 # link has moved is flipped. A file that was cut or altered is torn.
 read_run() {
-  run='' run_id='' run_rec='' state='' newest_run=0
-  for one in "$record"/run.*.*.*; do
-    [ -f "$one" ] || continue
-    part=${one##*/run.}
-    case $part in *.new) continue ;; esac
-    if [ "${part%%.*}" -ge "$newest_run" ]; then
-      newest_run=${part%%.*}
-      run=$one
-    fi
+  run_id='' run_rec='' state=''
+  # A listing can miss a file that is being renamed; two in a row do not miss the same.
+  find_run
+  listed='?'
+  while [ "$run" != "$listed" ]; do
+    listed=$run
+    find_run
   done
   [ -n "$run" ] || return 0
   state=${run##*.}
@@ -245,6 +243,20 @@ read_run() {
     run_rec=$rec
     state=torn
   fi
+}
+
+# Sets run, and newest_run: the token under which it was armed.
+find_run() {
+  run='' newest_run=0
+  for one in "$record"/run.*.*.*; do
+    [ -f "$one" ] || continue
+    part=${one##*/run.}
+    case $part in *.new) continue ;; esac
+    if [ "${part%%.*}" -ge "$newest_run" ]; then
+      newest_run=${part%%.*}
+      run=$one
+    fi
+  done
 }
 
 # The link that flips is either ready, or cancelled, or it is the live link now.
