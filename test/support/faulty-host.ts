@@ -18,7 +18,7 @@ export interface Faults {
   readonly dropAfterBytes?: number;
   /** After so many bytes neither answers nor hears anything, the end of the connection included. */
   readonly blackHoleAfterBytes?: number;
-  /** After so many bytes answers with garbage; with 0, and no `from`, the command is not even started. */
+  /** After so many bytes the command answers with garbage; with 0, and no `from`, it is not even started. */
   readonly nonsenseAfterBytes?: number;
   /** Closes the channel without telling how the command ended. */
   readonly exitWithoutStatus?: boolean;
@@ -87,9 +87,12 @@ function makeTrap({ faults, socket, channel, meter }: Trapped): Transform {
   ].find(fault => fault.after !== undefined);
   const findBegin = seek(faults.from ?? '');
 
+  let deaf = false;
+
   /** How much of the chunk is passed on before the fault; null: all of it. */
   function measure(chunk: Buffer): number | null {
-    if (meter.struck) return 0;
+    if (deaf) return 0;
+    if (meter.struck) return faults.nonsenseAfterBytes === undefined ? 0 : null;
     const begin = meter.counting ? 0 : findBegin(chunk);
     if (begin === null || due?.after === undefined) return null;
     meter.counting = true;
@@ -104,6 +107,7 @@ function makeTrap({ faults, socket, channel, meter }: Trapped): Transform {
       this.push(end === null ? chunk : chunk.subarray(0, end));
       if (end !== null && !meter.struck) {
         meter.struck = true;
+        deaf = true;
         const { serial = 0 } = faults;
         spoiled.set(serial, (spoiled.get(serial) ?? 0) + 1);
         due?.strike();
