@@ -1,5 +1,15 @@
 import { defineConfig } from 'vitest/config';
 
+const fleet = {
+  pool: 'forks' as const,
+  maxWorkers: 1,
+  isolate: false,
+  fileParallelism: false,
+  globalSetup: ['test/fleet/setup.ts'],
+  testTimeout: 300_000,
+  hookTimeout: 900_000,
+};
+
 export default defineConfig({
   test: {
     projects: [
@@ -14,16 +24,25 @@ export default defineConfig({
         },
       },
       {
+        test: { ...fleet, name: 'fleet', include: ['test/fleet/**/*.test.ts'], env: { FLEETFLIP_TEST_FLEET: 'sshd' } },
+      },
+      {
         test: {
-          name: 'fleet',
-          include: ['test/fleet/**/*.test.ts'],
+          name: 'crash',
+          include: ['test/crash/**/*.matrix.ts'],
           pool: 'forks',
           maxWorkers: 1,
-          isolate: false,
           fileParallelism: false,
-          globalSetup: ['test/fleet/setup.ts'],
-          testTimeout: 300_000,
-          hookTimeout: 900_000,
+          testTimeout: 1_800_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          ...fleet,
+          name: 'fleet-docker',
+          include: ['test/fleet/five/*.test.ts'],
+          env: { FLEETFLIP_TEST_FLEET: 'docker' },
         },
       },
     ],

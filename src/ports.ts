@@ -14,6 +14,8 @@ export interface Clock {
   now(): number;
   /** Resolves after the time, or at once when the signal aborts. */
   sleep(milliseconds: number, signal?: AbortSignal): Promise<void>;
+  /** Aborts after the time, with a DOMException named TimeoutError as its reason. */
+  timeout(milliseconds: number): AbortSignal;
 }
 
 /** How a remote command ended. `code` is null when it was not reported: the outcome is then unknown. */
@@ -56,6 +58,8 @@ export interface LockRequest {
   readonly owner: string;
   /** The fleetflip command, such as `deploy`. */
   readonly command: string;
+  /** Milliseconds without a beat after which the lock is nobody's. */
+  readonly lease: number;
 }
 
 export interface StageRequest {
@@ -81,6 +85,8 @@ export interface ArmRequest {
   readonly owner: string;
   readonly participants: readonly string[];
   readonly decider: string;
+  /** Milliseconds without a beat after which the host reverts by itself. */
+  readonly window: number;
 }
 
 export interface CheckResult {
@@ -105,8 +111,15 @@ export interface HistoryLine {
   readonly label: string;
 }
 
+/** What a host was found to lack, and what an operator should know of it. */
+export interface Needs {
+  readonly problems: readonly string[];
+  readonly warnings: readonly string[];
+}
+
 /**
- * The agent on one host, spoken to over one connection. Requests run one after the other.
+ * The agent on one host, spoken to over one connection. Requests run one after the other; `lock`, `beat` and `unlock` go
+ * over a channel of their own, so that beats do not wait for what takes long.
  * Every method throws FleetflipError: kind `refused` when the agent said no, `lost` when the connection ended,
  * `unknown` when the answer could not be read, `timed-out` when the signal's time was over.
  */
@@ -117,6 +130,8 @@ export interface HostSession {
   /** @param scan which slots are read in full */
   probe(scan: 'none' | 'live' | 'all', signal?: AbortSignal): Promise<Observation>;
   lock(request: LockRequest): Promise<void>;
+  /** Renews the lock, and the guard of a deployment that is armed under it. */
+  beat(signal?: AbortSignal): Promise<void>;
   unlock(): Promise<void>;
   /** Takes the lock away from whoever holds it. */
   breakLock(): Promise<LockHolderOrNone>;
@@ -131,14 +146,15 @@ export interface HostSession {
   run(slot: string, check: CommandCheck, signal?: AbortSignal): Promise<CheckResult>;
   arm(request: ArmRequest): Promise<void>;
   /** Resolves with the host's wall clock (Unix milliseconds) at which the link moved; null when it has no such clock. */
-  flip(deployment: string): Promise<number | null>;
-  revert(deployment: string): Promise<void>;
-  confirm(deployment: string): Promise<void>;
-  /** Moves the link to the deployment's slot again, whatever reverted it, and confirms. */
-  forward(deployment: string): Promise<void>;
+  flip(deployment: string, signal?: AbortSignal): Promise<number | null>;
+  /** @param reject marks the release as reverted even where its link had not moved */
+  revert(deployment: string, reject: boolean, signal?: AbortSignal): Promise<void>;
+  confirm(deployment: string, signal?: AbortSignal): Promise<void>;
+  /** Moves the link to the deployment's slot again, whatever reverted it, and confirms. Needs the lock. */
+  forward(deployment: string, signal?: AbortSignal): Promise<void>;
   history(): Promise<readonly HistoryLine[]>;
-  /** Tries every need in a directory that is removed again. Resolves with the problems found. */
-  tryNeeds(): Promise<readonly string[]>;
+  /** Tries every need in a directory that is removed again. */
+  tryNeeds(): Promise<Needs>;
   /** Turns what `<root>/<name>` is into the first slot and a link to it. */
   adopt(options: { allowGap: boolean }): Promise<Adopted>;
   /** Wall clock offsets are wanted by the skew: the host's clock minus ours and its error, both milliseconds. */

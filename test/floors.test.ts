@@ -6,6 +6,7 @@ const SRC = join(import.meta.dirname, '../src');
 const FLOORS: Readonly<Record<string, number>> = {
   domain: 0,
   'ports.ts': 1,
+  'waiting.ts': 1,
   inventory: 2,
   release: 2,
   host: 2,

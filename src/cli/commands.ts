@@ -20,6 +20,7 @@ interface Words {
 }
 
 const RELEASE = ['<release>', 'a directory, a .tar, .tar.gz or .tgz file, or git:REF'] as const;
+const WAIT = ['--wait <time>', 'wait so long, such as 10m, for a fleet that another deployment holds'] as const;
 const LABEL = ['--label <text>', 'a name for people; default: what git describes'] as const;
 
 export const COMMANDS: readonly CommandSpec[] = [
@@ -28,8 +29,8 @@ export const COMMANDS: readonly CommandSpec[] = [
     description: 'stage the release on every host, and flip all links when every host has proven it',
     args: [RELEASE],
     fleet: true,
-    options: [LABEL],
-    examples: ['fleetflip deploy ./dist --label v1.2.3', 'fleetflip deploy git:v1.2.3 --only eu'],
+    options: [LABEL, WAIT],
+    examples: ['fleetflip deploy ./dist --label v1.2.3', 'fleetflip deploy git:v1.2.3 --only eu --wait 10m'],
     run: ([release = ''], options) =>
       transact({
         command: 'deploy',
@@ -42,7 +43,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     description: 'phase one alone: bring the release into the idle slots and prove it; no link moves',
     args: [RELEASE],
     fleet: true,
-    options: [LABEL],
+    options: [LABEL, WAIT],
     examples: ['fleetflip stage ./dist', 'fleetflip stage build.tar.gz --label v1.2.3'],
     run: ([release = ''], options) =>
       transact({
@@ -56,7 +57,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     description: 'phase two alone: flip all links to what is staged',
     args: [['[release]', 'the id, the beginning of it, or the label of the staged release']],
     fleet: true,
-    options: [],
+    options: [WAIT],
     examples: ['fleetflip flip', 'fleetflip flip v1.2.3'],
     run: ([release], options) =>
       transact({
@@ -70,7 +71,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     description: 'flip every host back to the release that was live before',
     args: [],
     fleet: true,
-    options: [['--accept-drift', 'also when files of that release were changed or are missing']],
+    options: [['--accept-drift', 'also when files of that release were changed or are missing'], WAIT],
     examples: ['fleetflip rollback', 'fleetflip rollback --accept-drift'],
     run: (_, options) =>
       transact({

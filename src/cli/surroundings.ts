@@ -3,6 +3,7 @@
 import { type Failure, FleetflipError } from '../domain/error.ts';
 import type { Command, FleetEvent, Result } from '../domain/event.ts';
 import { type Fleet, loadInventory, type RunOptions } from '../index.ts';
+import { parseDuration } from '../inventory/index.ts';
 import { createLog, createView, formatEnd, type Log, type View, type ViewKind } from '../render/index.ts';
 import { askYes } from './ask.ts';
 import { type Signals, watchSignals } from './signals.ts';
@@ -18,6 +19,7 @@ export interface CommonOptions {
   readonly force?: boolean;
   readonly allowGap?: boolean;
   readonly keep?: boolean;
+  readonly wait?: string;
 }
 
 /** How the output is shown when nobody says: live in a terminal, lines elsewhere. */
@@ -45,9 +47,10 @@ export async function withFleet<T>({ command, options, work, end }: Performance<
     stage.openLog(options.log);
     const fleet = await loadInventory(options.inventory);
     const only = options.only === undefined ? {} : { only: options.only };
+    const wait = options.wait === undefined ? {} : { wait: readWait(options.wait) };
     const { emit, signals, view } = stage;
     const ask: Ask = question => view.suspend(() => askYes(question, signals.interrupt));
-    const value = await work(fleet, { emit, signal: signals.signal, ...only }, ask);
+    const value = await work(fleet, { emit, signal: signals.signal, ...only, ...wait }, ask);
     view.end();
     return end(value, kind);
   } catch (thrown) {
@@ -123,6 +126,13 @@ function openLog(file: string): Log {
       refuse('LOG_NOT_WRITABLE', `the log ${file} cannot be written: ${why}`, 'Name another file'),
     );
   }
+}
+
+/** @throws FleetflipError `USAGE` */
+function readWait(text: string): number {
+  const time = parseDuration(text);
+  if (time !== null) return time;
+  throw new FleetflipError(refuse('USAGE', `--wait ${text} is no time`, 'Write a time such as 30s, 10m or 2h'));
 }
 
 export function refuse(code: string, what: string, hint: string): Failure {

@@ -69,5 +69,5 @@ type Run = Pick<Extract<FleetEvent, { kind: 'run-started' }>, 'deployment' | 're
 
 const NEXT = {
   unchanged: 'No link was moved; idle slots may be left unproven, which the next stage mends',
-  unknown: 'Links may have moved: run fleetflip recover',
+  unknown: 'Hosts that moved their link and are not confirmed go back by themselves: run fleetflip recover',
 } as const;

@@ -2,6 +2,7 @@
 
 import type { Failure, Phase } from './error.ts';
 import type { ReleaseId } from './release.ts';
+import type { DeploymentState } from './slot.ts';
 
 export type Outcome =
   | 'committed'
@@ -84,6 +85,16 @@ export interface HostFailed extends At {
   readonly failure: Failure;
 }
 
+/** A failure after which the same is tried again: the host is not given up. */
+export interface HostRetried extends At {
+  readonly kind: 'host-retried';
+  readonly phase: Phase;
+  readonly host: string;
+  /** Of the attempt that is made next, counted from 1. */
+  readonly attempt: number;
+  readonly failure: Failure;
+}
+
 export interface HostPlanned extends At {
   readonly kind: 'host-planned';
   readonly host: string;
@@ -134,6 +145,18 @@ export interface Reverted extends At {
 export interface Confirmed extends At {
   readonly kind: 'confirmed';
   readonly host: string;
+}
+
+/** An interrupted deployment that was found, how it stands, and what is done about it. */
+export interface RecoveryFound extends At {
+  readonly kind: 'recovery';
+  readonly deployment: string;
+  readonly decider: string;
+  /** Null: nothing can be decided from what is seen. */
+  readonly decision: 'commit' | 'revert' | null;
+  readonly hosts: readonly { readonly name: string; readonly state: DeploymentState }[];
+  /** Participants of whom nothing was read. */
+  readonly unseen: readonly string[];
 }
 
 export interface CheckOutput extends At {
@@ -187,6 +210,7 @@ export type FleetEvent =
   | PhaseEnded
   | HostDone
   | HostFailed
+  | HostRetried
   | HostPlanned
   | Progress
   | Vote
@@ -194,6 +218,7 @@ export type FleetEvent =
   | Flipped
   | Reverted
   | Confirmed
+  | RecoveryFound
   | CheckOutput
   | Warning
   | Interrupted

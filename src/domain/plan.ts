@@ -4,7 +4,16 @@ import type { Failure } from './error.ts';
 import type { Host } from './fleet.ts';
 import { checkReadiness, refuse } from './readiness.ts';
 import { type Manifest, type ReleaseId, type Tree, totalSize } from './release.ts';
-import { type Drift, idleSlots, isSettled, liveSlot, type Observation, type SlotFacts, targetSlot } from './slot.ts';
+import {
+  type Drift,
+  findConflicts,
+  idleSlots,
+  isSettled,
+  liveSlot,
+  type Observation,
+  type SlotFacts,
+  targetSlot,
+} from './slot.ts';
 import { chooseReturn, chooseStaged } from './target.ts';
 import { planTransfer, type Transfer } from './transfer.ts';
 
@@ -61,16 +70,22 @@ export function makePlan(aim: Aim, scene: Scene): Planned {
     const observation = scene.observations.get(host.name);
     return observation === undefined ? [] : [observation];
   });
+  const conflicts = findConflicts(seen);
   const unready = seen.flatMap(observation => [
-    ...(isSettled(observation) ? [] : [unsettled(observation)]),
+    ...(isSettled(observation) && !conflicts.has(observation.host) ? [] : [unsettled(observation)]),
     ...checkReadiness(observation),
   ]);
   if (unready.length > 0) return { ok: false, refusals: unready };
   const chosen = choose(aim, seen);
   const refusals = [...chosen.refusals, ...chosen.parts.flatMap(part => checkSpace(part, aim, seen))];
   if (refusals.length > 0) return { ok: false, refusals };
-  const newest = Math.max(0, ...seen.map(observation => observation.newestMtime));
-  return { ok: true, plan: { parts: chosen.parts, instant: Math.max(scene.now, newest + 1) } };
+  return { ok: true, plan: { parts: chosen.parts, instant: Math.max(scene.now, newestTime(seen) + 1) } };
+}
+
+/** Unix seconds: the latest mtime in any slot that was scanned. */
+function newestTime(seen: readonly Observation[]): number {
+  const scans = seen.flatMap(({ scans }) => Object.values(scans));
+  return scans.reduce((newest, { times }) => times.reduce((one, other) => Math.max(one, other), newest), 0);
 }
 
 export interface Choice {
@@ -165,16 +180,19 @@ function freed(transfer: Transfer, idle: Tree | undefined): number {
   return totalSize(removed) + removed.length * BLOCK;
 }
 
-function unsettled(observation: Observation): Failure {
-  const id = observation.deployment?.deployment ?? '';
-  return {
-    ...refuse(
-      observation.host,
-      'UNSETTLED',
-      `deployment ${id} was interrupted and is not settled`,
-      'Run fleetflip recover',
-    ),
-  };
+function unsettled({ host, deployment }: Observation): Failure {
+  const id = deployment?.deployment ?? '';
+  const state = deployment?.state ?? 'torn';
+  const what =
+    state === 'confirmed' || state === 'reverted'
+      ? `deployment ${id} is ${state} here, and ended otherwise on another host`
+      : `deployment ${id} was interrupted and is ${state}`;
+  return refuse(host, 'UNSETTLED', what, unsettledHint(deployment?.guard?.remaining ?? null));
+}
+
+function unsettledHint(remaining: number | null): string {
+  if (remaining === null) return 'Run fleetflip recover';
+  return `Run fleetflip recover, or wait ${Math.ceil(remaining / 1000)} s until the host reverts by itself`;
 }
 
 /** Idle slots in the order in which a release would use them, for `status`. */

@@ -39,8 +39,19 @@ export interface LockHolder {
   readonly alive: boolean;
 }
 
-/** `armed`: both links stand ready. `flipped`: the link moved, or may have. Both are unsettled. */
-export type DeploymentState = 'armed' | 'flipped' | 'confirmed' | 'reverted';
+/**
+ * `armed`: both links stand ready. `flipped`: the live link has moved. `reverting`, `forwarding`: decided, and not yet
+ * carried out. `torn`: the record was cut or altered. Only `confirmed` and `reverted` are settled.
+ */
+export type DeploymentState = 'armed' | 'flipped' | 'reverting' | 'reverted' | 'forwarding' | 'confirmed' | 'torn';
+
+/** The dead-man's switch of a deployment that is not settled. */
+export interface Guard {
+  /** False when its process is gone, such as after a reboot: the host does nothing by itself. */
+  readonly alive: boolean;
+  /** Milliseconds until it reverts, if nobody renews it; null when it is gone. */
+  readonly remaining: number | null;
+}
 
 export interface DeploymentRecord {
   readonly deployment: string;
@@ -52,7 +63,10 @@ export interface DeploymentRecord {
   readonly to: ByteString;
   readonly release: ReleaseId;
   readonly label: string;
+  /** Unix seconds on the host's clock when it was armed. */
   readonly at: number;
+  /** Null when the deployment is settled. */
+  readonly guard: Guard | null;
 }
 
 /** Everything a probe reads. */
@@ -71,8 +85,6 @@ export interface Observation {
   /** Bytes free to this user in the root's file system; null when it cannot be read. */
   readonly freeBytes: number | null;
   readonly freeInodes: number | null;
-  /** The latest mtime of any file in any slot, Unix seconds; 0 when there is none. */
-  readonly newestMtime: number;
   /** Fresh scans by slot, of those slots that were asked for and exist. */
   readonly scans: Readonly<Record<string, SlotScan>>;
   /**
@@ -109,6 +121,19 @@ export function describeDrift(difference: ManifestDifference): Drift {
 export function isSettled(observation: Observation): boolean {
   const state = observation.deployment?.state;
   return state === undefined || state === 'confirmed' || state === 'reverted';
+}
+
+/**
+ * Deployments that ended differently on different hosts, each settled for itself: a decision has not reached them all.
+ * @returns by host, the id of the deployment
+ */
+export function findConflicts(seen: Iterable<Observation>): ReadonlyMap<string, string> {
+  const ends = new Map<string, Set<DeploymentState>>();
+  const all = [...seen].flatMap(({ host, deployment }) => (deployment === null ? [] : [{ host, ...deployment }]));
+  for (const { deployment, state } of all) ends.set(deployment, (ends.get(deployment) ?? new Set()).add(state));
+  const differs = (id: string): boolean =>
+    ends.get(id)?.has('confirmed') === true && ends.get(id)?.has('reverted') === true;
+  return new Map(all.filter(one => differs(one.deployment)).map(one => [one.host, one.deployment]));
 }
 
 export function liveSlot(observation: Observation): SlotFacts | null {

@@ -2,14 +2,14 @@
 
 import type { Failure } from './error.ts';
 import type { ReleaseId } from './release.ts';
-import type { Drift, LockHolder, SlotRole, SlotState } from './slot.ts';
+import type { DeploymentState, Drift, Guard, LockHolder, SlotRole, SlotState } from './slot.ts';
 
 export interface StatusReport {
   readonly v: 1;
   readonly kind: 'status';
   /** Reachable hosts are on different releases. */
   readonly split: boolean;
-  /** Every reachable host's record says confirmed or reverted, and every host was reachable. */
+  /** Every host was reachable, and every deployment in their records ended, and ended alike. */
   readonly settled: boolean;
   readonly hosts: readonly HostStatus[];
 }
@@ -20,8 +20,8 @@ export interface HostStatus {
   readonly live: LiveStatus | null;
   readonly idle: readonly IdleStatus[];
   readonly lock: LockHolder | null;
-  /** The deployment that is not settled. */
-  readonly deployment: { readonly id: string; readonly state: string } | null;
+  /** The deployment that is not settled, here or between the hosts. */
+  readonly deployment: { readonly id: string; readonly state: DeploymentState; readonly guard: Guard | null } | null;
   readonly error?: Failure;
 }
 

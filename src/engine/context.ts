@@ -17,8 +17,14 @@ export interface RunOptions {
   readonly only?: string;
   /** Who is shown in locks and history. Default: the local user at this machine. */
   readonly owner?: string;
+  /** Milliseconds for which a fleet that another deployment holds is waited for. Default: not at all. */
+  readonly wait?: number;
   /** Replaces SSH. */
   readonly connector?: Connector;
+  /** Replaces this machine's time. */
+  readonly clock?: Clock;
+  /** Replaces this machine's source of random bytes. */
+  readonly random?: (bytes: number) => Buffer;
 }
 
 export interface Context {
@@ -29,10 +35,15 @@ export interface Context {
   readonly partial: boolean;
   readonly deployment: string;
   readonly owner: string;
+  /** Milliseconds. */
+  readonly wait: number;
   readonly connector: Connector;
   readonly agent: AgentSource;
   readonly clock: Clock;
+  /** Unguessable text. */
   readonly random: () => string;
+  /** From 0 to 1. */
+  readonly jitter: () => number;
   readonly signal: AbortSignal;
   readonly emit: (event: EventData) => void;
 }

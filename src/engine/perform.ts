@@ -10,6 +10,7 @@ import type { Instant, Order } from '../domain/transaction/state.ts';
 import type { HostSession, Proof } from '../ports.ts';
 import type { Archives } from './archives.ts';
 import type { Context } from './context.ts';
+import { hasteOf, leaseOf, type Pulse } from './pulse.ts';
 import type { Sessions } from './sessions.ts';
 
 /** What an order gives beside having been done. */
@@ -22,6 +23,7 @@ export interface Performed {
 export interface Stagehands {
   readonly context: Context;
   readonly sessions: Sessions;
+  readonly pulse: Pulse;
   /** Null when nothing is staged. */
   readonly archives: Archives | null;
   /** Unix seconds: the mtime of changed files. */
@@ -34,17 +36,20 @@ export interface Stagehands {
 /** @throws FleetflipError with the host's answer. */
 export async function perform(order: Order, host: Host, hands: Stagehands): Promise<Performed> {
   const { context, sessions } = hands;
+  const { deployment } = context;
   if (order.kind === 'unlock') {
+    hands.pulse.remove(host);
     // A session that is gone has released its lock itself.
     await (await sessions.peek(host))?.unlock();
     return {};
   }
+  await pause(order, context);
   const session = await sessions.open(host, isStoppable(order) ? context.signal : undefined);
   switch (order.kind) {
     case 'connect':
       return {};
     case 'lock':
-      await session.lock({ deployment: context.deployment, owner: context.owner, command: context.command });
+      await lock(session, hands);
       return {};
     case 'probe':
       return { observation: await session.probe('all', deadline(hands)) };
@@ -59,13 +64,37 @@ export async function perform(order: Order, host: Host, hands: Stagehands): Prom
       return {};
     case 'flip':
       return { at: await flip(session, hands) };
+    case 'renew':
+      await session.beat(haste(hands));
+      return {};
     case 'confirm':
-      await session.confirm(context.deployment);
+      await session.confirm(deployment, haste(hands));
+      return {};
+    case 'forward':
+      await session.forward(deployment, haste(hands));
       return {};
     case 'revert':
-      await session.revert(context.deployment);
+      await session.revert(deployment, order.reject, haste(hands));
       return {};
   }
+}
+
+/** Before an order is given again: longer each time, and never the same on all machines. */
+async function pause(order: Order, { clock, signal, jitter }: Context): Promise<void> {
+  if (!('attempt' in order) || order.attempt === 1) return;
+  const longest = order.kind === 'lock' ? 5_000 : 2_000;
+  const time = Math.min(longest, 100 * 2 ** Math.min(order.attempt, 10)) * (0.5 + jitter());
+  await clock.sleep(time, order.kind === 'lock' ? signal : undefined);
+}
+
+function haste({ context }: Stagehands): AbortSignal {
+  return context.clock.timeout(hasteOf(context.fleet.strategy));
+}
+
+async function lock(session: HostSession, { context, pulse }: Stagehands): Promise<void> {
+  const { deployment, owner, command, fleet } = context;
+  await session.lock({ deployment, owner, command, lease: leaseOf(fleet.strategy) });
+  pulse.add(session.host);
 }
 
 /** Up to the barrier a run that is interrupted leaves everything; after it, what was begun is brought to its end. */
@@ -74,8 +103,8 @@ function isStoppable({ kind }: Order): boolean {
 }
 
 function deadline(hands: Stagehands): AbortSignal {
-  const { signal, fleet } = hands.context;
-  return AbortSignal.any([signal, AbortSignal.timeout(fleet.strategy.stageWithin)]);
+  const { signal, fleet, clock } = hands.context;
+  return AbortSignal.any([signal, clock.timeout(fleet.strategy.stageWithin)]);
 }
 
 async function stage(part: HostPart, session: HostSession, hands: Stagehands): Promise<void> {
@@ -173,14 +202,15 @@ async function arm(session: HostSession, hands: Stagehands): Promise<void> {
   const [decider] = moving;
   if (part === undefined || decider === undefined) throw new Error(`${name} takes no part`);
   const { slot, release, label } = part;
-  const { deployment, command, owner } = context;
+  const { deployment, command, owner, fleet } = context;
   const participants = moving.map(one => one.host);
-  await session.arm({ slot, release, label, deployment, command, owner, participants, decider: decider.host });
+  const window = fleet.strategy.confirmWithin;
+  await session.arm({ slot, release, label, deployment, command, owner, participants, decider: decider.host, window });
   hands.offsets.set(name, await session.clockOffset());
 }
 
 async function flip(session: HostSession, hands: Stagehands): Promise<Instant | null> {
-  const at = await session.flip(hands.context.deployment);
+  const at = await session.flip(hands.context.deployment, haste(hands));
   const clock = hands.offsets.get(session.host.name) ?? null;
   return at === null || clock === null ? null : { at: at - clock.offset, error: clock.error };
 }

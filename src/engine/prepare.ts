@@ -8,6 +8,7 @@ import type { Fleet } from '../domain/fleet.ts';
 import { loadAgent } from '../host/index.ts';
 import type { Clock } from '../ports.ts';
 import { createSsh2Connector } from '../transport/index.ts';
+import { limitTime } from '../waiting.ts';
 import { type Context, chooseHosts, type RunOptions, stamp } from './context.ts';
 
 export const systemClock: Clock = {
@@ -15,30 +16,35 @@ export const systemClock: Clock = {
   async sleep(milliseconds, signal) {
     await wait(milliseconds, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
   },
+  timeout: milliseconds => limitTime(milliseconds),
 };
 
 /** @throws FleetflipError when `only` matches nothing. */
 export async function prepare(command: Command, fleet: Fleet, options: RunOptions): Promise<Context> {
   const hosts = chooseHosts(fleet, options.only);
   const user = userInfo().username;
+  const clock = options.clock ?? systemClock;
+  const random = options.random ?? randomBytes;
   return {
     command,
     fleet,
     hosts,
     partial: hosts.length < fleet.hosts.length,
-    deployment: nameDeployment(systemClock.now()),
+    deployment: nameDeployment(clock.now(), random),
     owner: options.owner ?? `${user}@${hostname()}`,
     connector: options.connector ?? createSsh2Connector({ env: process.env, home: homedir(), username: user }),
     agent: await loadAgent(),
-    clock: systemClock,
-    random: () => randomBytes(12).toString('hex'),
+    clock,
+    wait: options.wait ?? 0,
+    random: () => random(12).toString('hex'),
+    jitter: () => random(4).readUInt32BE() / 2 ** 32,
     signal: options.signal ?? new AbortController().signal,
-    emit: stamp(options.emit, systemClock),
+    emit: stamp(options.emit, clock),
   };
 }
 
 /** Sorts by time and reads well: `20260102T030405Z-1a2b3c`. */
-function nameDeployment(now: number): string {
+function nameDeployment(now: number, random: (bytes: number) => Buffer): string {
   const time = new Date(now).toISOString().replace(/[-:]|\.\d+/g, '');
-  return `${time}-${randomBytes(3).toString('hex')}`;
+  return `${time}-${random(3).toString('hex')}`;
 }

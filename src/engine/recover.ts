@@ -1,140 +1,218 @@
 /** Settles what an interrupted deployment left, from any machine that has the inventory. */
 
-import type { Failure } from '../domain/error.ts';
-import { toFailure } from '../domain/error.ts';
+import { type Failure, toFailure } from '../domain/error.ts';
 import type { HostResult, Outcome, Result } from '../domain/event.ts';
-import type { Fleet } from '../domain/fleet.ts';
-import { planRecovery, type Settlement } from '../domain/recovery.ts';
-import type { Observation } from '../domain/slot.ts';
+import type { Fleet, Host } from '../domain/fleet.ts';
+import { findParticipants, planRecovery, type Settlement } from '../domain/recovery.ts';
+import { liveSlot, type Observation } from '../domain/slot.ts';
 import type { Context, RunOptions } from './context.ts';
-import { askAll } from './gather.ts';
+import { fanOut } from './fan-out.ts';
 import { prepare } from './prepare.ts';
+import { hasteOf, leaseOf, type Pulse, startPulse } from './pulse.ts';
 import { hostResult, plainResult } from './result.ts';
 import { createSessions, type Sessions } from './sessions.ts';
 
-/** Exit 5 while the deployer lives, 4 when something could not be settled. Throws only when `only` matches nothing. */
+/**
+ * Exit 5 while the deployer lives, 4 when something could not be settled. Reads every participant that the records name,
+ * whatever `only` says. Throws only when `only` matches nothing.
+ */
 export async function recover(fleet: Fleet, options: RunOptions = {}): Promise<Result> {
   const context = await prepare('recover', fleet, options);
   const { deployment, hosts, emit, command } = context;
-  emit({
-    kind: 'run-started',
-    command,
-    deployment,
-    app: fleet.app.name,
-    hosts: hosts.map(host => host.name),
-    release: null,
-    label: '',
-  });
+  const names = hosts.map(host => host.name);
+  emit({ kind: 'run-started', command, deployment, app: fleet.app.name, hosts: names, release: null, label: '' });
   const sessions = createSessions(context, true);
+  const pulse = startPulse(context, sessions);
+  const work: Recovery = { context, sessions, pulse, seen: new Map(), failures: new Map(), done: new Map() };
   try {
-    return await settleAll(context, sessions);
+    await reachAll(work, hosts);
+    if (isHeld(work)) return conclude(work, 'locked', []);
+    return conclude(work, ...(await settleAll(work)));
   } finally {
+    await pulse.stop();
     await sessions.close();
   }
 }
 
-async function settleAll(context: Context, sessions: Sessions): Promise<Result> {
-  const { deployment, owner, command } = context;
-  const locks = await askAll({
-    context,
-    sessions,
-    phase: 'lock',
-    ask: session => session.lock({ deployment, owner, command }),
-  });
-  const failures = new Map(locks.flatMap(answer => (answer.ok ? [] : [[answer.host.name, answer.failure]])));
-  const held = [...failures.values()].some(failure => failure.code === 'LOCKED');
-  if (held)
-    return plainResult(context, {
-      outcome: 'locked',
-      hosts: context.hosts.map(({ name }) =>
-        hostResult(name, failures.has(name) ? 'failed' : 'unchanged', failures.get(name)),
-      ),
-    });
-  const answers = await askAll({ context, sessions, phase: 'probe', ask: session => session.probe('none') });
-  const observations = new Map(answers.flatMap(answer => (answer.ok ? [[answer.host.name, answer.value]] : [])));
-  for (const answer of answers) if (!answer.ok) failures.set(answer.host.name, answer.failure);
-  const settlements = planRecovery(observations, await readDecisions(context, sessions, observations));
-  const settled = new Map<string, HostResult>();
-  for (const settlement of settlements) await settleOne({ context, sessions, settlement, settled });
-  return plainResult(context, {
-    outcome: judge(settlements, settled, failures),
-    hosts: context.hosts.map(
-      ({ name }) =>
-        settled.get(name) ??
-        (failures.has(name) ? hostResult(name, 'unknown', failures.get(name)) : hostResult(name, 'unchanged')),
-    ),
-    errors: settlements.flatMap(describeUnsettled),
-  });
-}
-
-/** What each decider's history says of the deployments that are open elsewhere. */
-async function readDecisions(
-  context: Context,
-  sessions: Sessions,
-  observations: ReadonlyMap<string, Observation>,
-): Promise<ReadonlyMap<string, string>> {
-  const deciders = new Set(
-    [...observations.values()].flatMap(seen => (seen.deployment === null ? [] : [seen.deployment.decider])),
-  );
-  const decisions = new Map<string, string>();
-  for (const host of context.hosts.filter(one => deciders.has(one.name) && observations.has(one.name))) {
-    const runs = await (await sessions.open(host)).history();
-    for (const run of runs) decisions.set(run.deployment, run.outcome);
-  }
-  return decisions;
-}
-
-interface Settling {
+/** One recovery and what it has found so far. */
+interface Recovery {
   readonly context: Context;
   readonly sessions: Sessions;
-  readonly settlement: Settlement;
-  readonly settled: Map<string, HostResult>;
+  readonly pulse: Pulse;
+  /** By host, as it was last read. */
+  readonly seen: Map<string, Observation>;
+  /** Hosts that could not be locked, read or settled. */
+  readonly failures: Map<string, Failure>;
+  /** What was done to a host. */
+  readonly done: Map<string, 'confirmed' | 'reverted'>;
+}
+
+function isHeld({ failures }: Recovery): boolean {
+  return [...failures.values()].some(failure => failure.code === 'LOCKED');
+}
+
+/** Locks and reads hosts, then those that their records name besides, until nobody is left out. */
+async function reachAll(work: Recovery, hosts: readonly Host[]): Promise<void> {
+  await lockAll(work, hosts);
+  if (isHeld(work)) return;
+  await readAll(work, hosts);
+  const known = new Set([...work.seen.keys(), ...work.failures.keys()]);
+  const participants = findParticipants(work.seen);
+  const more = work.context.fleet.hosts.filter(({ name }) => participants.has(name) && !known.has(name));
+  if (more.length > 0) await reachAll(work, more);
+}
+
+async function lockAll({ context, sessions, pulse, failures }: Recovery, hosts: readonly Host[]): Promise<void> {
+  const { deployment, owner, command, fleet } = context;
+  const answers = await fanOut({
+    hosts,
+    phase: 'lock',
+    concurrency: hosts.length,
+    async work(host) {
+      const session = await sessions.open(host, context.signal);
+      await session.lock({ deployment, owner, command, lease: leaseOf(fleet.strategy) });
+      pulse.add(host);
+    },
+  });
+  for (const answer of answers) if (!answer.ok) note(context, failures, answer.host.name, answer.failure);
+}
+
+async function readAll({ context, sessions, seen, failures }: Recovery, hosts: readonly Host[]): Promise<void> {
+  const readable = hosts.filter(({ name }) => !failures.has(name));
+  const answers = await fanOut({
+    hosts: readable,
+    phase: 'probe',
+    concurrency: readable.length,
+    work: async host => (await sessions.open(host, context.signal)).probe('none'),
+  });
+  for (const answer of answers) {
+    if (answer.ok) seen.set(answer.host.name, answer.value);
+    else note(context, failures, answer.host.name, answer.failure);
+  }
+}
+
+function note({ emit }: Context, failures: Map<string, Failure>, host: string, failure: Failure): void {
+  failures.set(host, failure);
+  emit({ kind: 'host-failed', phase: failure.phase, host, failure });
+}
+
+/** A guard, or a coordinator that lives, may decide between our reading and our step: then it is read and planned anew. */
+const ROUNDS = 5;
+
+async function settleAll(work: Recovery): Promise<[Outcome, readonly Failure[]]> {
+  const { context, seen } = work;
+  let settlements = await plan(work);
+  for (const settlement of settlements) tell(context, settlement);
+  for (let round = 0; round < ROUNDS && settlements.some(one => one.steps.length > 0); round++) {
+    for (const settlement of settlements) await settleOne(work, settlement);
+    await readAll(
+      work,
+      context.fleet.hosts.filter(({ name }) => seen.has(name)),
+    );
+    settlements = await plan(work);
+  }
+  const errors = settlements.map(describeOpen);
+  if (errors.length > 0 || work.failures.size > 0) return ['unknown', errors];
+  return [work.done.size === 0 ? 'current' : 'settled', []];
+}
+
+async function plan(work: Recovery): Promise<readonly Settlement[]> {
+  const { seen, failures } = work;
+  const readable = new Map([...seen].filter(([name]) => !failures.has(name)));
+  return planRecovery(readable, await readDecisions(work, readable));
+}
+
+/** What each decider's history says of the deployments that others have in their records. */
+async function readDecisions(
+  { context, sessions }: Recovery,
+  seen: ReadonlyMap<string, Observation>,
+): Promise<ReadonlyMap<string, string>> {
+  const deciders = new Set([...seen.values()].flatMap(({ deployment }) => deployment?.decider ?? []));
+  const hosts = context.fleet.hosts.filter(({ name }) => deciders.has(name) && seen.has(name));
+  const answers = await fanOut({
+    hosts,
+    phase: 'probe',
+    concurrency: Math.max(1, hosts.length),
+    work: async host => (await sessions.open(host)).history(),
+  });
+  const runs = answers.flatMap(answer => (answer.ok ? answer.value : []));
+  return new Map(runs.map(run => [run.deployment, run.outcome]));
 }
 
 /** The decider first: when it cannot be settled, nobody else is. */
-async function settleOne({ context, sessions, settlement, settled }: Settling): Promise<void> {
-  for (const { host: name, remedy } of settlement.steps) {
-    const host = context.hosts.find(one => one.name === name);
-    if (host === undefined) continue;
-    try {
-      const session = await sessions.open(host);
-      await session[remedy](settlement.deployment);
-      settled.set(name, hostResult(name, remedy === 'revert' ? 'reverted' : 'confirmed'));
-      context.emit({ kind: remedy === 'revert' ? 'reverted' : 'confirmed', host: name });
-    } catch (thrown) {
-      const failure = toFailure(thrown, { phase: remedy === 'revert' ? 'revert' : 'confirm', host: name });
-      settled.set(name, hostResult(name, 'unknown', failure));
-      context.emit({ kind: 'host-failed', phase: failure.phase, host: name, failure });
-      if (name === settlement.decider) return;
-    }
+async function settleOne(work: Recovery, { decider, steps, deployment }: Settlement): Promise<void> {
+  const first = steps.filter(step => step.host === decider);
+  const others = steps.filter(step => step.host !== decider);
+  for (const wave of [first, others]) {
+    const answers = await giveRemedies(work, wave, deployment);
+    if (answers.some(settled => !settled)) return;
   }
 }
 
-function judge(
-  settlements: readonly Settlement[],
-  settled: ReadonlyMap<string, HostResult>,
-  failures: ReadonlyMap<string, Failure>,
-): Outcome {
-  const open = settlements.some(
-    ({ stuck, unseen, steps }) =>
-      stuck !== null ||
-      unseen.length > 0 ||
-      steps.some(({ host }) => settled.get(host)?.error !== undefined || !settled.has(host)),
+async function giveRemedies(
+  { context, sessions, failures, done }: Recovery,
+  steps: Settlement['steps'],
+  deployment: string,
+): Promise<readonly boolean[]> {
+  const remedies = new Map(steps.map(({ host, remedy }) => [host, remedy]));
+  const hosts = context.fleet.hosts.filter(({ name }) => remedies.has(name));
+  return Promise.all(
+    hosts.map(async host => {
+      const { name } = host;
+      const remedy = remedies.get(name) ?? 'revert';
+      const outcome = remedy === 'revert' ? 'reverted' : 'confirmed';
+      try {
+        const session = await sessions.open(host);
+        const limit = context.clock.timeout(hasteOf(context.fleet.strategy));
+        if (remedy === 'revert') await session.revert(deployment, true, limit);
+        else await session[remedy](deployment, limit);
+        done.set(name, outcome);
+        context.emit({ kind: outcome, host: name });
+        return true;
+      } catch (thrown) {
+        const failure = toFailure(thrown, { phase: remedy === 'revert' ? 'revert' : 'confirm', host: name });
+        if (!OVERTAKEN.includes(failure.code)) note(context, failures, name, failure);
+        return false;
+      }
+    }),
   );
-  if (open || failures.size > 0) return 'unknown';
-  return settlements.length === 0 ? 'current' : 'settled';
 }
 
-function describeUnsettled({ deployment, stuck, unseen }: Settlement): readonly Failure[] {
-  if (stuck === null && unseen.length === 0) return [];
-  const what = stuck ?? `deployment ${deployment} also took place on ${unseen.join(', ')}, which could not be read`;
-  return [
-    {
-      kind: 'unknown',
-      code: 'UNSETTLED',
-      phase: 'decide',
-      what,
-      hint: 'Bring the host back, then run fleetflip recover again with an inventory that names it',
-    },
+/** The host was decided otherwise since it was read. */
+const OVERTAKEN: readonly string[] = ['CONFIRMED', 'REVERTED', 'FORWARDING', 'NOT_FLIPPED', 'NOT_ARMED'];
+
+function tell({ emit }: Context, { deployment, decider, decision, states, unseen }: Settlement): void {
+  const hosts = [...states].map(([name, state]) => ({ name, state }));
+  emit({ kind: 'recovery', deployment, decider, decision, hosts, unseen });
+}
+
+function describeOpen({ deployment, decider, decision, states, unseen }: Settlement): Failure {
+  const torn = [...states].filter(([, state]) => state === 'torn').map(([host]) => host);
+  const reasons = [
+    ...(decision === null ? [`the decider ${decider} cannot be read, and no host is seen confirmed`] : []),
+    ...(unseen.length > 0 ? [`${unseen.join(', ')} could not be read`] : []),
+    ...(torn.length > 0 ? [`the record on ${torn.join(', ')} was cut or altered`] : []),
   ];
+  return {
+    kind: 'unknown',
+    code: 'UNSETTLED',
+    phase: 'decide',
+    what: `deployment ${deployment} is not settled${reasons.length > 0 ? `: ${reasons.join('; ')}` : ''}`,
+    hint: 'Bring the hosts back, then run fleetflip recover again with an inventory that names them all',
+  };
+}
+
+function conclude(work: Recovery, outcome: Outcome, errors: readonly Failure[]): Result {
+  const { context, seen, failures } = work;
+  const names = new Set([...context.hosts.map(host => host.name), ...seen.keys(), ...failures.keys()]);
+  return plainResult(context, { outcome, hosts: [...names].map(name => describeHost(work, name)), errors });
+}
+
+function describeHost({ seen, failures, done }: Recovery, name: string): HostResult {
+  const failure = failures.get(name);
+  const observation = seen.get(name);
+  const live = observation === undefined ? null : liveSlot(observation);
+  const place = { slot: live?.slot ?? null, release: live === null || live.found ? null : live.release };
+  if (failure === undefined) return { ...hostResult(name, done.get(name) ?? 'unchanged'), ...place };
+  return hostResult(name, failure.code === 'LOCKED' ? 'failed' : 'unknown', failure);
 }

@@ -1,7 +1,7 @@
 /** Runs the machine: its orders go to the hosts, their answers go back, and everything is told as events. */
 
 import pMap from 'p-map';
-import { type Failure, toFailure } from '../domain/error.ts';
+import { type Failure, type Phase, toFailure } from '../domain/error.ts';
 import type { Result } from '../domain/event.ts';
 import type { Host } from '../domain/fleet.ts';
 import { type Aim, type HostPart, makePlan } from '../domain/plan.ts';
@@ -12,6 +12,7 @@ import type { Release } from '../release/index.ts';
 import { createArchives } from './archives.ts';
 import type { Context } from './context.ts';
 import { perform, type Stagehands } from './perform.ts';
+import { guardedFor, startPulse } from './pulse.ts';
 import { createSessions } from './sessions.ts';
 import { createTeller } from './tell.ts';
 
@@ -25,12 +26,14 @@ export interface Run {
 /** From connect to unlock. Resolves with the result whatever happens on the hosts. */
 export async function runTransaction({ context, aim, release }: Run): Promise<Omit<Result, 'v' | 'time'>> {
   const sessions = createSessions(context, true);
+  const pulse = startPulse(context, sessions);
   const archives = release === null ? null : createArchives(release);
   const bytesSent = new Map<string, number>();
   try {
     const state = await drive(context, aim, current => ({
       context,
       sessions,
+      pulse,
       archives,
       bytesSent,
       offsets: new Map(),
@@ -47,6 +50,7 @@ export async function runTransaction({ context, aim, release }: Run): Promise<Om
       partial,
     });
   } finally {
+    await pulse.stop();
     await archives?.close();
     await sessions.close();
   }
@@ -59,16 +63,20 @@ function partsOf(state: State): ReadonlyMap<string, HostPart> {
 async function drive(context: Context, aim: Aim, equip: (state: () => State) => Stagehands): Promise<State> {
   const hosts = new Map(context.hosts.map(host => [host.name, host]));
   const tell = createTeller(context);
+  const deadlines = createDeadlines(context, phase => void feed({ kind: 'late', phase }));
   let step: Step = start({ hosts: [...hosts.keys()], settings: settingsOf(aim, context) });
   const hands = equip(() => step.state);
   const plan: Planner = observations =>
     makePlan(aim, { hosts: context.hosts, observations, now: Math.floor(context.clock.now() / 1000) });
 
+  // A listener may interrupt the run while it is told: the orders are those of this very step.
   const feed = async (input: Input): Promise<void> => {
     const before = step.state;
-    step = next(before, input, plan);
-    tell(before, step.state, input);
-    await carryOut(step.orders);
+    const { state, orders } = next(before, input, plan);
+    step = { state, orders };
+    tell(before, state, input);
+    if (before.phase !== state.phase) deadlines.enter(state.phase);
+    await carryOut(orders);
   };
 
   const carryOut = (orders: readonly Order[]): Promise<unknown> => {
@@ -87,8 +95,12 @@ async function drive(context: Context, aim: Aim, equip: (state: () => State) => 
   context.signal.addEventListener('abort', abort, { once: true });
   if (context.signal.aborted) abort();
   tell(null, step.state, null);
-  await carryOut(step.orders);
-  context.signal.removeEventListener('abort', abort);
+  try {
+    await carryOut(step.orders);
+  } finally {
+    context.signal.removeEventListener('abort', abort);
+    deadlines.end();
+  }
   return step.state;
 }
 
@@ -96,19 +108,59 @@ async function answer(order: Order, host: Host, hands: Stagehands): Promise<Inpu
   try {
     return { kind: 'done', order: order.kind, host: order.host, ...(await perform(order, host, hands)) };
   } catch (thrown) {
-    const failure: Failure = toFailure(thrown, { phase: order.kind, host: order.host });
+    const failure: Failure = toFailure(thrown, { phase: phaseOf(order), host: order.host });
     return { kind: 'failed', order: order.kind, host: order.host, failure };
   }
 }
 
-/** A confirm or revert may meet a connection that has to be made again. */
-const TRIES = 3;
+function phaseOf({ kind }: Order): Phase {
+  if (kind === 'forward') return 'confirm';
+  return kind === 'renew' ? 'decide' : kind;
+}
 
-function settingsOf(aim: Aim, context: Context): Settings {
+interface Deadlines {
+  enter(phase: State['phase']): void;
+  end(): void;
+}
+
+/** Tells the machine when the time of a phase is over. That of the locks counts over all attempts. */
+function createDeadlines({ clock, fleet, wait }: Context, tellLate: (phase: Phase) => void): Deadlines {
+  const whole = new AbortController();
+  let phaseEnd = new AbortController();
+  let locking = false;
+
+  const start = async (phase: Phase, time: number, end: AbortSignal): Promise<void> => {
+    await clock.sleep(time, end);
+    if (!end.aborted) tellLate(phase);
+  };
+
+  return {
+    enter(phase) {
+      phaseEnd.abort();
+      phaseEnd = new AbortController();
+      if (phase === 'lock' && wait > 0 && !locking) {
+        locking = true;
+        void start(phase, wait, whole.signal);
+      }
+      if (phase === 'decide' || phase === 'confirm' || phase === 'revert')
+        void start(phase, guardedFor(fleet.strategy), phaseEnd.signal);
+    },
+    end() {
+      phaseEnd.abort();
+      whole.abort();
+    },
+  };
+}
+
+/** More than fit into any phase's time. */
+const TRIES = 1_000;
+
+function settingsOf(aim: Aim, { fleet, wait }: Context): Settings {
   return {
     until: aim.kind === 'stage' ? 'barrier' : 'confirm',
     staging: aim.kind === 'deploy' || aim.kind === 'stage',
-    maxSkew: context.fleet.strategy.maxSkew,
+    waiting: wait > 0,
+    maxSkew: fleet.strategy.maxSkew,
     tries: TRIES,
   };
 }

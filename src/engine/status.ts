@@ -3,7 +3,7 @@
 import type { Result } from '../domain/event.ts';
 import type { Fleet } from '../domain/fleet.ts';
 import { type HostPart, makePlan } from '../domain/plan.ts';
-import { idleSlots, isSettled, liveSlot, type Observation } from '../domain/slot.ts';
+import { findConflicts, idleSlots, isSettled, liveSlot, type Observation } from '../domain/slot.ts';
 import type { HistoryReport, HostPlan, HostStatus, PlanReport, StatusReport } from '../domain/status.ts';
 import { loadRelease } from '../release/index.ts';
 import type { RunOptions } from './context.ts';
@@ -22,7 +22,8 @@ export async function status(fleet: Fleet, options: RunOptions = {}): Promise<St
     persist: false,
     ask: session => session.probe('live', context.signal),
   });
-  const hosts = answers.map(describeHost);
+  const conflicts = findConflicts(answers.flatMap(answer => (answer.ok ? [answer.value] : [])));
+  const hosts = answers.map(answer => describeHost(answer, conflicts));
   const live = hosts
     .filter(host => host.reachable)
     .map(host => host.live?.release ?? `slot ${host.live?.slot ?? null}`);
@@ -30,7 +31,7 @@ export async function status(fleet: Fleet, options: RunOptions = {}): Promise<St
     v: 1,
     kind: 'status',
     split: new Set(live).size > 1,
-    settled: hosts.every(host => host.reachable && host.deployment === null),
+    settled: hosts.every(host => host.reachable && host.deployment === null) && conflicts.size === 0,
     hosts,
   };
 }
@@ -95,14 +96,17 @@ export async function check(fleet: Fleet, options: RunOptions = {}): Promise<Res
   const results = answers.map(answer => {
     const { name } = answer.host;
     if (!answer.ok) return hostResult(name, 'failed', answer.failure);
-    if (answer.value.length === 0) return hostResult(name, 'unchanged');
+    const { problems, warnings } = answer.value;
+    for (const what of warnings)
+      emit({ kind: 'warning', host: name, code: 'HOST_SETTING', what, hint: 'Change it, or have recover at hand' });
+    if (problems.length === 0) return hostResult(name, 'unchanged');
     const hint = 'Mend this on the host, then check again';
     return hostResult(name, 'failed', {
       kind: 'refused',
       code: 'NOT_READY',
       phase: 'probe',
       host: name,
-      what: answer.value.join('; '),
+      what: problems.join('; '),
       hint,
     });
   });
@@ -110,7 +114,7 @@ export async function check(fleet: Fleet, options: RunOptions = {}): Promise<Res
   return plainResult(context, { outcome: good ? 'done' : 'unchanged', hosts: results });
 }
 
-function describeHost(answer: Answer<Observation>): HostStatus {
+function describeHost(answer: Answer<Observation>, conflicts: ReadonlyMap<string, string>): HostStatus {
   const { name } = answer.host;
   if (!answer.ok)
     return { name, reachable: false, live: null, idle: [], lock: null, deployment: null, error: answer.failure };
@@ -131,7 +135,10 @@ function describeHost(answer: Answer<Observation>): HostStatus {
           },
     idle: idleSlots(seen).map(({ slot, release, label, state, role }) => ({ slot, release, label, state, role })),
     lock: seen.lock?.alive ? seen.lock : null,
-    deployment: isSettled(seen) || run === null ? null : { id: run.deployment, state: run.state },
+    deployment:
+      run === null || (isSettled(seen) && !conflicts.has(name))
+        ? null
+        : { id: run.deployment, state: run.state, guard: run.guard },
   };
 }
 

@@ -5,7 +5,7 @@ import type { Drift } from '../domain/slot.ts';
 import { type HostState, type Input, movers, type State } from '../domain/transaction/state.ts';
 import type { Context } from './context.ts';
 
-/** @returns told of each step: the state before (null at the start), after, and the input between them. */
+/** @returns is told of each step: the state before (null at the start), after, and the input between them. */
 export function createTeller(context: Context): (before: State | null, after: State, input: Input | null) => void {
   const { emit, clock } = context;
   let phaseBegan = clock.now();
@@ -65,26 +65,38 @@ export function createTeller(context: Context): (before: State | null, after: St
     });
   }
 
-  function tellAnswer(state: State, input: Exclude<Input, { kind: 'abort' }>, phase: Phase): void {
+  function tellFailure(state: State, input: Extract<Input, { kind: 'failed' }>, phase: Phase): void {
+    const { host, failure, order } = input;
+    const again = state.phase === phase && state.waiting.includes(host);
+    const givesWay = failure.code === 'LOCKED' && state.settings.waiting;
+    if (again || givesWay) {
+      const attempt = state.hosts.find(one => one.name === host)?.tries ?? 1;
+      emit({ kind: 'host-retried', phase, host, attempt: order === 'lock' ? state.lockings : attempt, failure });
+      return;
+    }
+    failed += 1;
+    emit({ kind: 'host-failed', phase, host, failure });
+    const slot = state.hosts.find(one => one.name === host)?.part?.slot ?? '';
+    if (order === 'stage' || order === 'verify') emit({ kind: 'vote', host, yes: false, slot });
+  }
+
+  function tellAnswer(state: State, input: Extract<Input, { kind: 'done' }>, phase: Phase): void {
     const { host } = input;
     const slot = state.hosts.find(one => one.name === host)?.part?.slot ?? '';
     const took = clock.now() - phaseBegan;
-    if (input.kind === 'failed') {
-      failed += 1;
-      emit({ kind: 'host-failed', phase, host, failure: input.failure });
-      if (input.order === 'stage' || input.order === 'verify') emit({ kind: 'vote', host, yes: false, slot });
-      return;
-    }
     emit({ kind: 'host-done', phase, host, took });
     if (input.order === 'verify') emit({ kind: 'vote', host, yes: true, slot });
     if (input.order === 'flip') emit({ kind: 'flipped', host, slot, at: input.at?.at ?? null });
     if (input.order === 'revert') emit({ kind: 'reverted', host });
-    if (input.order === 'confirm') emit({ kind: 'confirmed', host });
+    if (input.order === 'confirm' || input.order === 'forward') emit({ kind: 'confirmed', host });
   }
 
   return (before, after, input) => {
     if (input?.kind === 'abort') emit({ kind: 'interrupted' });
-    else if (input !== null && before !== null && before.phase !== 'ended') tellAnswer(after, input, before.phase);
+    if (before !== null && before.phase !== 'ended') {
+      if (input?.kind === 'failed') tellFailure(after, input, before.phase);
+      if (input?.kind === 'done') tellAnswer(after, input, before.phase);
+    }
     if (before === null || before.phase !== after.phase) changePhase(before, after);
   };
 }

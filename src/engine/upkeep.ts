@@ -8,6 +8,7 @@ import type { Adopted } from '../ports.ts';
 import type { Context, RunOptions } from './context.ts';
 import { askAll, gather } from './gather.ts';
 import { prepare } from './prepare.ts';
+import { leaseOf } from './pulse.ts';
 import { hostResult, plainResult } from './result.ts';
 import { createSessions } from './sessions.ts';
 
@@ -66,13 +67,13 @@ export async function adopt(fleet: Fleet, options: AdoptOptions): Promise<Result
 }
 
 async function adoptAll(context: Context, allowGap: boolean): Promise<readonly Failure[]> {
-  const { deployment, owner, command } = context;
+  const { deployment, owner, command, fleet } = context;
   const answers = await gather({
     context,
     phase: 'probe',
     persist: true,
     async ask(session, { name }) {
-      await session.lock({ deployment, owner, command });
+      await session.lock({ deployment, owner, command, lease: leaseOf(fleet.strategy) });
       const { live } = await session.probe('none');
       if (live.kind === 'link' && live.slot !== null) return;
       const adopted = await session.adopt({ allowGap });

@@ -55,9 +55,6 @@ unword() {
   esac
 }
 
-# Sets free: the null of the protocol for an empty value.
-or_null() { if [ -n "$1" ]; then w=$1; else w='~'; fi; }
-
 has() { command -v "$1" >/dev/null 2>&1; }
 
 safe_part() {
@@ -68,16 +65,35 @@ safe_part() {
 
 flush() { sync "$@" 2>/dev/null || sync; }
 
+# The SHA-256 of the standard input.
 sum() {
-  if has sha256sum; then sha256sum; else openssl dgst -sha256 -r; fi | cut -c 1-64
+  # shellcheck disable=SC2046 # digest and name
+  if has sha256sum; then set -- $(sha256sum); else set -- $(openssl dgst -sha256 -r); fi
+  printf '%s' "$1"
 }
 
 now() { date +%s; }
 
-boot_id() { cat /proc/sys/kernel/random/boot_id 2>/dev/null || echo unknown; }
+# Sets boot: the id of this boot of the host.
+find_boot() { read -r boot 2>/dev/null </proc/sys/kernel/random/boot_id || boot=unknown; }
 
-# When a process began, in ticks; empty where there is no /proc.
-start_of() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20; }
+# Sets up: hundredths of a second on the monotonic clock of this boot; where there is none, on the wall clock.
+uptime_now() {
+  if read -r up _ 2>/dev/null </proc/uptime; then
+    up=$((${up%.*} * 100 + 1${up#*.} - 100))
+  else
+    up=$(($(date +%s) * 100))
+  fi
+}
+
+# Sets began: when a process began, in ticks; the null of the protocol when it has ended, and where there is no /proc.
+find_start() {
+  began='~'
+  read -r stat 2>/dev/null <"/proc/$1/stat" || return 0
+  # shellcheck disable=SC2086 # numbers
+  set -- ${stat##*) }
+  [ "$1" = Z ] || began=${20}
+}
 
 # ---- the record ------------------------------------------------------------------------------------------------
 
@@ -90,10 +106,11 @@ set_up() {
   slots=$*
   record=$root/.$name.fleetflip
   link=$root/$name
-  token=
-  id=0
+  token='' owns=no work='' id=0 error=''
+  run='' run_id='' run_rec='' state='' method=''
   # A record in a setgid root is shared with the group, any other is the login's own.
   if [ -g "$root" ]; then umask 007; else umask 077; fi
+  find_boot
   for one in "$name" "$@"; do
     safe_part "$one" || {
       echo "fleetflip: '$one' cannot be the name of a link or slot" >&2
@@ -109,52 +126,45 @@ known_slot() {
   return 1
 }
 
-# write_record FILE KEY VALUE ...: one file, whole or not at all, flushed.
+# write_record FILE KEY VALUE ...: one file, whole or not at all, flushed. The last line is the digest of those before it.
 write_record() {
   target=$1
   shift
-  {
-    while [ $# -gt 1 ]; do
-      word "$2"
-      printf '%s=%s\n' "$1" "$w" || return 1
-      shift 2
-    done
-  } >"$target.new" || return 1
-  end=$(sum <"$target.new") && [ -n "$end" ] &&
-    printf 'end %s\n' "$end" >>"$target.new" &&
+  rec=
+  while [ $# -gt 1 ]; do
+    word "$2"
+    rec="$rec$1=$w$NL"
+    shift 2
+  done
+  printf '%send %s\n' "$rec" "$(printf %s "$rec" | sum)" >"$target.new" &&
     flush "$target.new" && mv -f "$target.new" "$target" && flush "$record"
 }
 
-# A record that was cut, or altered, is not believed.
-whole_record() {
+# load_record FILE: sets rec, for field; fails when the file was cut or altered, because then it is not believed.
+load_record() {
+  rec='' sealed=''
   [ -f "$1" ] || return 1
-  [ "$(sed '$d' "$1" | sum)" = "$(sed -n '$s/^end //p' "$1")" ]
+  while IFS= read -r line; do
+    case $line in 'end '*) sealed=${line#end } ;; *) rec="$rec$line$NL" ;; esac
+  done <"$1"
+  [ -n "$sealed" ] && [ "$(printf %s "$rec" | sum)" = "$sealed" ]
 }
 
-# get FILE KEY: sets v.
-get() {
-  v=$(sed -n "s/^$2=//p" "$1" 2>/dev/null)
-  [ -n "$v" ] || v='~'
-  unword "$v"
+# field KEY: sets v, from rec.
+field() {
+  case $NL$rec in
+    *"$NL$1="*)
+      v=$NL$rec
+      v=${v#*"$NL$1="}
+      unword "${v%%"$NL"*}" ;;
+    *) v= ;;
+  esac
 }
 
-# Sets state, run and the fields of the deployment in the record; state is empty when there is none.
-read_run() {
-  state=
-  for one in armed flipped confirmed reverted; do
-    if whole_record "$record/run.$one"; then
-      state=$one
-      run=$record/run.$one
-      get "$run" deployment; run_id=$v
-      return 0
-    fi
-  done
-  return 0
-}
-
-is_settled() {
-  read_run
-  case $state in armed | flipped) return 1 ;; *) return 0 ;; esac
+# run_field KEY: sets v, from the deployment that read_run has found.
+run_field() {
+  rec=$run_rec
+  field "$1"
 }
 
 # Sets at: the slot that the live link points to, and text: what the link says. Both empty when it is no such link.
@@ -173,60 +183,169 @@ read_link() {
   done
 }
 
-# read_slot SLOT: sets s_state, s_release, s_label, s_role, s_found, s_at.
+# read_slot SLOT: sets s_state, s_release, s_label, s_role, s_found, s_at. What a decision made of a slot counts from the
+# decision on, even if nobody has put it in place yet; which one there is, read_run has found.
 read_slot() {
   s_state=empty s_release='' s_label='' s_role='' s_found=no s_at=''
   [ -d "$root/$1" ] || return 0
   file=$record/slot.$1
-  if whole_record "$file"; then
-    get "$file" state; s_state=$v
-    get "$file" release; s_release=$v
-    get "$file" label; s_label=$v
-    get "$file" role; s_role=$v
-    get "$file" found; s_found=$v
-    get "$file" at; s_at=$v
+  [ ! -f "$record/be.$run_id.$state.$1" ] || file=$record/be.$run_id.$state.$1
+  if load_record "$file"; then
+    field state; s_state=$v
+    field release; s_release=$v
+    field label; s_label=$v
+    field role; s_role=$v
+    field found; s_found=$v
+    field at; s_at=$v
   elif [ -n "$(find "$root/$1/." ! -name . -print 2>/dev/null | head -n 1)" ]; then
     s_state=unproven
   fi
 }
 
-# write_slot SLOT STATE RELEASE LABEL ROLE FOUND
+# write_slot FILE STATE RELEASE LABEL ROLE FOUND AT
 write_slot() {
-  write_record "$record/slot.$1" state "$2" release "$3" label "$4" role "$5" found "$6" at "$(now)" boot "$(boot_id)"
+  write_record "$1" state "$2" release "$3" label "$4" role "$5" found "$6" at "$7" boot "$boot"
 }
 
-set_role() {
-  read_slot "$1"
-  [ -f "$record/slot.$1" ] || return 0
-  [ "$s_role" = "$2" ] || write_slot "$1" "$s_state" "$s_release" "$s_label" "$2" "$s_found"
+# note_slot SLOT STATE RELEASE LABEL ROLE FOUND: what is in the slot from now on; what a deployment had made ready for it
+# is void.
+note_slot() {
+  rm -f "$record"/be.*."$1"
+  write_slot "$record/slot.$1" "$2" "$3" "$4" "$5" "$6" "$(now)"
+}
+
+# ---- the deployment in the record ------------------------------------------------------------------------------
+
+# A deployment is one file, run.TOKEN.ID.STATE, and goes on by being renamed. STATE is armed, reverting, reverted,
+# forwarding or confirmed; whoever renames it has decided, and what follows from that is finished by anyone.
+
+# Sets run (the file of the newest deployment), run_id and state; all empty when there is none. An armed deployment whose
+# link has moved is flipped. A file that was cut or altered is torn.
+read_run() {
+  run='' run_id='' run_rec='' state='' newest_run=0
+  for one in "$record"/run.*.*.*; do
+    [ -f "$one" ] || continue
+    part=${one##*/run.}
+    case $part in *.new) continue ;; esac
+    if [ "${part%%.*}" -ge "$newest_run" ]; then
+      newest_run=${part%%.*}
+      run=$one
+    fi
+  done
+  [ -n "$run" ] || return 0
+  state=${run##*.}
+  run_id=${run##*/run."$newest_run".}
+  run_id=${run_id%."$state"}
+  if load_record "$run"; then
+    run_rec=$rec
+    [ "$state" != armed ] || ! has_flipped || state=flipped
+  else
+    # Between the listing and the reading it may have been renamed.
+    [ -f "$run" ] || { read_run; return; }
+    run_rec=$rec
+    state=torn
+  fi
+}
+
+# The link that flips is either ready, or cancelled, or it is the live link now.
+has_flipped() { [ ! -L "$record/there.$run_id/$name" ] && [ ! -L "$record/there.$run_id/cancelled" ]; }
+
+is_settled() {
+  read_run
+  case $state in '' | confirmed | reverted) return 0 ;; *) return 1 ;; esac
+}
+
+# decide STATE: the deployment's file is renamed, which one contender can do; fails when another one has.
+decide() {
+  mv "$run" "${run%.*}.$1" 2>/dev/null || return 1
+  run=${run%.*}.$1
+  state=$1
+}
+
+TORN='the record of the deployment was cut or altered'
+
+# need_run ID: the newest deployment is this one.
+need_run() {
+  read_run
+  [ -n "$state" ] && [ "$run_id" = "$1" ] || say_no NOT_ARMED "the record holds no deployment $1"
+}
+
+# The link says what it said before, to the letter; where there was none, it is moved away. From here on no flip comes
+# through: the link that it would rename is gone. Several may do it at once, however late one of them is: every step is a
+# rename out of or into a directory of this deployment, which is gone once it is settled. Fails when another one has
+# finished it.
+take_back() {
+  mv -f "$record/there.$run_id/$name" "$record/there.$run_id/cancelled" 2>/dev/null
+  [ ! -L "$record/there.$run_id/cancelled" ] || return 0
+  run_field from; from=$v
+  run_field method; method=$v
+  read_link
+  [ "$text" != "$from" ] || return 0
+  if [ -n "$from" ]; then
+    error=$(rename_onto "$method" "$record/back.$run_id/$name" "$link" 2>&1)
+  elif [ -L "$link" ]; then
+    error=$(mv -f "$link" "$record/there.$run_id/removed" 2>&1)
+  fi
+  read_link
+  [ "$text" = "$from" ]
+}
+
+# The link says what the deployment wants, whatever it says now.
+take_forward() {
+  run_field slot; slot=$v
+  run_field method; method=$v
+  read_link
+  [ "$text" = "$slot" ] || put_link "$slot" "$method"
+}
+
+# Finishes what a decision on this host has begun; fails when it cannot be finished.
+finish_run() {
+  read_run
+  case $state in
+    reverting) take_back && keep_staged keep && decide reverted || is_settled || return ;;
+    forwarding) take_forward && decide confirmed || is_settled || return ;;
+  esac
+  case $state in confirmed | reverted) settle ;; esac
+}
+
+# What a decided deployment leaves: the slots' records that were made ready for it, and a line of history.
+settle() {
+  flush "$record"
+  for one_slot in $slots; do
+    [ ! -f "$record/be.$run_id.$state.$one_slot" ] ||
+      mv -f "$record/be.$run_id.$state.$one_slot" "$record/slot.$one_slot"
+  done
+  rm -rf "$record/there.$run_id" "$record/back.$run_id" "$record/guard.$run_id"
+  grep -q -F " $run_id " "$record/history" 2>/dev/null || add_history 2>/dev/null || return 0
 }
 
 add_history() {
-  get "$run" command; h_command=$v
-  get "$run" owner; h_owner=$v
-  get "$run" slot; h_slot=$v
-  get "$run" release; h_release=$v
-  get "$run" label; h_label=$v
-  to_words "$(now)" "$run_id" "$h_command" "$h_owner" "$1" "$h_slot" "$h_release" "$h_label"
+  run_field command; h_command=$v
+  run_field owner; h_owner=$v
+  run_field slot; h_slot=$v
+  run_field release; h_release=$v
+  run_field label; h_label=$v
+  case $state in confirmed) h_outcome=committed ;; *) h_outcome=$state ;; esac
+  to_words "$(now)" "$run_id" "$h_command" "$h_owner" "$h_outcome" "$h_slot" "$h_release" "$h_label"
   printf '%s\n' "${words# }" >>"$record/history"
 }
 
 # ---- renaming --------------------------------------------------------------------------------------------------
 
-# rename_onto METHOD NEW TARGET: one rename(2) of a link onto a link.
+# rename_onto METHOD NEW TARGET: one rename(2) of a link onto a link. NEW has the name of TARGET in another directory.
 rename_onto() {
   case $1 in
     mv-T) mv -fT "$2" "$3" ;;
-    mv-into)
-      mkdir -p "$2.d" && mv -f "$2" "$2.d/${3##*/}" && mv -f "$2.d/${3##*/}" "${3%/*}/" && rmdir "$2.d" ;;
+    mv-into) mv -f "$2" "${3%/*}/" ;;
     *) return 1 ;;
   esac
 }
 
 # try_rename METHOD DIR: whether a link to a directory is really replaced there.
 try_rename() {
-  rm -rf "$2/try" && mkdir -p "$2/try/a" "$2/try/b" && ln -s a "$2/try/live" && ln -s b "$2/try/new" || return 1
-  rename_onto "$1" "$2/try/new" "$2/try/live" >/dev/null 2>&1
+  rm -rf "$2/try" && mkdir -p "$2/try/a" "$2/try/b" "$2/try/new" && ln -s a "$2/try/live" && ln -s b "$2/try/new/live" ||
+    return 1
+  rename_onto "$1" "$2/try/new/live" "$2/try/live" >/dev/null 2>&1
   tried=$(readlink "$2/try/live")
   inside=$(find "$2/try/a" "$2/try/b" -type l)
   rm -rf "$2/try"
@@ -241,14 +360,21 @@ find_method() {
   method=none
 }
 
-# put_link TEXT: the live link says TEXT from one instant to the next.
+# make_link TEXT DIR: DIR holds a link with the live link's name.
+make_link() { rm -rf "$2" && mkdir "$2" && ln -s -- "$1" "$2/$name"; }
+
+# put_link TEXT METHOD: the live link says TEXT from one instant to the next. Sets error when it does not.
 put_link() {
-  rm -rf "$record/put" "$record/put.d"
-  ln -s -- "$1" "$record/put" && rename_onto "$2" "$record/put" "$link" || return 1
-  [ "$(readlink -n "$link"; echo .)" = "$1." ]
+  error=$({ make_link "$1" "$record/put.$$" && rename_onto "$2" "$record/put.$$/$name" "$link"; } 2>&1)
+  rm -rf "$record/put.$$"
+  read_link
+  [ "$text" = "$1" ]
 }
 
 # ---- the lock --------------------------------------------------------------------------------------------------
+
+# The lock is the newest generation, a link g.N that says who holds it; N is the fencing token. Its holder is alive while
+# its pulse is: a file b.N.PID.UPTIME, renamed at every beat, so that beating needs no space.
 
 # Sets g: the newest generation, 0 when there is none, and holder: what it says.
 newest_lock() {
@@ -263,21 +389,41 @@ newest_lock() {
   [ "$holder" != free ] || holder=
 }
 
-# Splits holder into l_pid, l_start, l_boot, l_deployment, l_owner, l_command, l_since; all words.
+# Splits holder into l_pid, l_start, l_boot, l_deployment, l_owner, l_command, l_since; all words; and l_lease, hundredths
+# of a second.
 split_holder() {
   old_ifs=$IFS
   IFS=' '
   # shellcheck disable=SC2086 # the words hold no blanks or patterns
   set -- $holder
   IFS=$old_ifs
-  l_pid=$1 l_start=$2 l_boot=$3 l_deployment=$4 l_owner=$5 l_command=$6 l_since=$7
+  l_pid=$1 l_start=$2 l_boot=$3 l_deployment=$4 l_owner=$5 l_command=$6 l_since=$7 l_lease=${8:-0}
 }
 
+# last_beat PULSE: sets beat. A listing can miss a file that is being renamed: it is made again, and when that does not
+# help, beat is left as it was.
+last_beat() {
+  tries=0
+  while [ $((tries += 1)) -le 5 ]; do
+    for one in "$1".*; do
+      [ ! -e "$one" ] || { beat=${one##*.}; return; }
+    done
+  done
+}
+
+# A holder whose process is gone, or that has not beaten for as long as its lease, is no holder.
 is_alive() {
-  [ "$l_boot" = "$(boot_id)" ] || return 1
-  if [ "$l_start" != '~' ]; then [ "$(start_of "$l_pid")" = "$l_start" ]; else kill -0 "$l_pid" 2>/dev/null; fi
+  [ "$l_boot" = "$boot" ] || return 1
+  beat=0
+  last_beat "$record/locks/b.$g.$l_pid"
+  uptime_now
+  [ $((up - beat)) -le "$l_lease" ] || return 1
+  # Where /proc hides what others run, the pulse alone counts.
+  find_start "$l_pid"
+  [ "$l_start" = '~' ] || [ ! -e /proc/1/stat ] || [ "$began" = "$l_start" ]
 }
 
+# lock DEPLOYMENT OWNER COMMAND LEASE
 verb_lock() {
   mkdir -p "$record/locks" || { say_no WRITE_FAILED "cannot write to $record"; return; }
   newest_lock
@@ -291,31 +437,60 @@ verb_lock() {
     fi
   fi
   mine=$((g + 1))
-  or_null "$(start_of $$)"
-  started=$w
+  pulse=$record/locks/b.$mine.$$
+  uptime_now
+  beaten=$up
   to_words "$1" "$2" "$3" "$(now)"
-  if ! ln -s "$$ $started $(boot_id)$words" "$record/locks/g.$mine" 2>/dev/null; then
+  find_start $$
+  : >"$pulse.$beaten" || { say_no WRITE_FAILED "cannot write to $record/locks"; return; }
+  if ! ln -s "$$ $began $boot$words $4" "$record/locks/g.$mine" 2>/dev/null; then
+    rm -f "$pulse.$beaten"
     [ -L "$record/locks/g.$mine" ] || { say_no WRITE_FAILED "cannot write to $record/locks"; return; }
     say_no LOCKED "another deployment took the lock just now"
     return
   fi
   token=$mine
+  owns=yes
+  end_writers && finish_run || {
+    verb_unlock
+    say_no STILL_RUNNING "what an earlier deployment left could not be ended or finished"
+    return
+  }
   forget_locks
   say "token $token"
 }
 
-# Old generations are kept for a while: one that was just deleted could be made a second time.
+verb_beat() {
+  [ "$owns" = yes ] && holds_lock || { say_no NOT_LOCKED "this session does not hold the lock"; return; }
+  uptime_now
+  [ "$up" = "$beaten" ] || mv "$pulse.$beaten" "$pulse.$up" || { say_no WRITE_FAILED "cannot write to $record/locks"; return; }
+  beaten=$up
+}
+
+# use TOKEN: this session works under the lock that another one holds.
+verb_use() {
+  token=$1
+  note_writer || { token=; say_no WRITE_FAILED "cannot write to $record/locks"; return; }
+  need_lock || { forget_writer; token=; return 1; }
+}
+
+# Old generations are kept for a while: one that was just deleted could be made a second time. The pulses of deployments
+# that are over are nobody's.
 forget_locks() {
   old=$((token - 50))
   while [ "$old" -gt 0 ] && [ -L "$record/locks/g.$old" ]; do
     rm -f "$record/locks/g.$old"
     old=$((old - 1))
   done
+  is_settled || return 0
+  for one in "$record/locks"/b.*; do
+    case ${one##*/} in b."$token".*) ;; *) rm -f "$one" ;; esac
+  done
 }
 
 # free_lock N: the generation says free.
 free_lock() {
-  ln -s free "$record/locks/free.$$" && rename_onto mv-T "$record/locks/free.$$" "$record/locks/g.$1" 2>/dev/null && return 0
+  ln -s free "$record/locks/free.$$" 2>/dev/null && mv -fT "$record/locks/free.$$" "$record/locks/g.$1" 2>/dev/null && return 0
   rm -f "$record/locks/free.$$" "$record/locks/g.$1"
   ln -s free "$record/locks/g.$1"
 }
@@ -328,18 +503,92 @@ holds_lock() {
 
 need_lock() { holds_lock || say_no NOT_LOCKED "this session does not hold the lock"; }
 
+# Of the session that took the lock: frees it. Of one that works under it: works no longer.
 verb_unlock() {
-  if holds_lock; then free_lock "$token"; fi
+  if [ "$owns" = yes ]; then
+    ! holds_lock || free_lock "$token"
+    ! is_settled || rm -f "$pulse".*
+  elif [ -n "$token" ]; then
+    forget_writer
+  fi
+  owns=no
   token=
 }
 
+# The next generation is made and is free: the old holder's token counts no longer.
 verb_break_lock() {
   is_settled || { say_no UNSETTLED "deployment $run_id is not settled"; return; }
   newest_lock
   [ -n "$holder" ] || return 0
   split_holder
   say "holder $l_deployment $l_owner $l_command $l_since"
-  free_lock "$g"
+  token=$((g + 1))
+  ln -s free "$record/locks/g.$token" || { say_no WRITE_FAILED "cannot write to $record/locks"; return; }
+  end_writers || say_no STILL_RUNNING "what that deployment runs could not be ended"
+}
+
+# ---- writers ---------------------------------------------------------------------------------------------------
+
+# Whoever may write into a slot notes its process as w.PID before it looks at the lock; whoever takes the lock ends what
+# was noted under an older token. So none of them can write into a slot that is being staged by another.
+
+note_writer() {
+  find_start $$
+  rm -f "$record/locks/w.$$"
+  ln -s "$began $boot $token" "$record/locks/w.$$" 2>/dev/null
+}
+
+forget_writer() { rm -f "$record/locks/w.$$"; }
+
+end_writers() {
+  for one in "$record/locks"/w.*; do
+    [ -L "$one" ] || continue
+    writer=${one##*/w.}
+    said=$(readlink "$one")
+    [ "${said##* }" -lt "$token" ] || continue
+    noted=${said%% *}
+    said=${said#* }
+    if [ "${said%% *}" = "$boot" ]; then end_process "$writer" "$noted" || return 1; fi
+    rm -f "$one"
+  done
+  return 0
+}
+
+# end_process PID START: it and all that it started, until nothing of it is left.
+end_process() {
+  tries=0
+  while [ $((tries += 1)) -le 20 ]; do
+    left=$(list_processes "$1" "$2")
+    [ -n "$left" ] || return 0
+    # shellcheck disable=SC2086 # numbers
+    kill -s KILL $left 2>/dev/null
+    [ "$tries" -le 2 ] || sleep 0.2
+  done
+  return 1
+}
+
+# The process, the session that it leads (orphans stay in it), and what descends from these, but no guard: it outlives
+# the session that started it. An SSH server makes every command the leader of a session.
+list_processes() {
+  cat /proc/[0-9]*/stat 2>/dev/null | awk -v pid="$1" -v start="$2" -v self=$$ -v guards="$(list_guards)" '
+    BEGIN { n = split(guards, g, " "); for (i = 1; i <= n; i++) spared[g[i]] }
+    { p = $1; sub(/^.*\) /, ""); split($0, f, " "); state[p] = f[1]; parent[p] = f[2]; session[p] = f[4]; begun[p] = f[20]
+      if ((p ":" f[20]) in spared) parent[p] = session[p] = "guard" }
+    END {
+      if (pid in begun && begun[pid] != start) exit
+      for (p in parent) if (p == pid || session[p] == pid) mine[p] = 1
+      do { more = 0; for (p in parent) if (!(p in mine) && (parent[p] in mine)) { mine[p] = 1; more = 1 } } while (more)
+      for (p in mine) if (state[p] != "Z" && p != self) print p
+    }'
+}
+
+# As PID:START each.
+list_guards() {
+  for one in "$record"/guard.*; do
+    said=$(readlink "$one") || continue
+    begun=${said#* }
+    printf '%s:%s ' "${said%% *}" "${begun%% *}"
+  done
 }
 
 # ---- reading ---------------------------------------------------------------------------------------------------
@@ -347,30 +596,32 @@ verb_break_lock() {
 # scan DIR OUT: writes OUT.manifest and OUT.times, and sets scanned (the id), timed and entries.
 scan() {
   here=$2
-  (
+  counted=$(
     cd "$1" &&
       find . ! -name . -print0 | sort -z >"$here.names" &&
       find . -type f -print0 | sort -z >"$here.files" &&
-      find . -type l -print0 | sort -z >"$here.links" &&
-      : >"$here.stat" && : >"$here.sums" && : >"$here.targets" || exit 1
+      : >"$here.stat" && : >"$here.sums" && : >"$here.targets" && : >"$here.times" || exit 1
     [ ! -s "$here.names" ] || xargs -0 stat -c '%f %a %s %Y' -- <"$here.names" >"$here.stat" || exit 1
     [ ! -s "$here.files" ] || hash_files <"$here.files" >"$here.sums" || exit 1
-    # shellcheck disable=SC2016 # expanded by the inner shell
-    [ ! -s "$here.links" ] ||
-      xargs -0 sh -c 'for p do readlink -n -- "$p" || exit 255; printf "\\0"; done' sh <"$here.links" >"$here.targets"
+    tabulate "$here"
   ) || return 1
-  tabulate "$2" >"$2.table" || return 1
-  sed -n 's/^time //p' "$2.table" >"$2.times"
+  entries=${counted% *}
+  [ "${counted#* }" -eq 0 ] || (cd "$1" && read_targets "$here") || return 1
   {
     echo 'fleetflip manifest 1'
-    sed '/^time /d' "$2.table"
+    cat "$2.table"
     echo
     cat "$2.names" "$2.targets"
   } >"$2.manifest" || return 1
   scanned=sha256:$(sum <"$2.manifest")
   timed=$(sum <"$2.times")
-  entries=$(wc -l <"$2.times" | tr -d ' ')
   [ ${#scanned} -eq 71 ]
+}
+
+read_targets() {
+  find . -type l -print0 | sort -z >"$1.links"
+  # shellcheck disable=SC2016 # expanded by the inner shell
+  xargs -0 sh -c 'for p do readlink -n -- "$p" || exit 255; printf "\\0"; done' sh <"$1.links" >"$1.targets"
 }
 
 # Of each line only the digest is read: tools print odd names in different ways.
@@ -379,16 +630,18 @@ hash_files() {
     sed -n 's/^\\\{0,1\}\([0-9a-f]\{64\}\) [ *]\.\/.*/\1/p'
 }
 
-# Joins kinds, modes and sizes with the digests of the files, in order. Fails when there are more or fewer of them.
+# Joins kinds, modes and sizes with the digests of the files, in order, and says how many entries and links there are. Fails
+# when there are more or fewer digests.
 tabulate() {
-  awk -v sums="$1.sums" '
+  awk -v sums="$1.sums" -v table="$1.table" -v times="$1.times" '
+    BEGIN { printf "" >table }
     { kind = substr($1, 1, 1); if (length($1) < 4) kind = "?"; mode = $2 }
-    kind == "8" { if ((getline sum < sums) <= 0) exit 1; print "f " mode " " $3 " " sum }
-    kind == "4" { print "d " substr(mode, length(mode) - 2) }
-    kind == "a" { print "l" }
-    kind != "8" && kind != "4" && kind != "a" { print "x" }
-    { print "time " $4 }
-    END { if ((getline sum < sums) > 0) exit 1 }' "$1.stat"
+    kind == "8" { if ((getline sum < sums) <= 0) exit 1; print "f " mode " " $3 " " sum >table }
+    kind == "4" { print "d " substr(mode, length(mode) - 2) >table }
+    kind == "a" { print "l" >table; links++ }
+    kind != "8" && kind != "4" && kind != "a" { print "x" >table }
+    { print $4 >times }
+    END { if ((getline sum < sums) > 0) exit 1; print NR, links + 0 }' "$1.stat"
 }
 
 # Sets work: a private directory for a scan, gone when the session ends.
@@ -417,28 +670,36 @@ say_blob() {
 }
 
 verb_probe() {
-  word "$(hostname 2>/dev/null || cat /proc/sys/kernel/hostname 2>/dev/null || echo unknown)"
+  read_run
+  read -r hostname 2>/dev/null </proc/sys/kernel/hostname || hostname=$(hostname 2>/dev/null || echo unknown)
+  word "$hostname"
   say "hostname $w"
-  say "boot $(boot_id)"
+  say "boot $boot"
   say_tools
   say_space
   say_name
   for slot in $slots; do say_slot "$slot"; done
   say_holder
   say_run
-  say_newest
   case $1 in
     live) [ -z "$at" ] || scan_slot "$at" ;;
     all) for slot in $slots; do [ ! -d "$root/$slot" ] || scan_slot "$slot" || return; done ;;
   esac
 }
 
-say_tools() {
-  for tool in tar find sort xargs stat awk sed mv ln rm mkdir readlink od dd tr wc cut; do
-    has "$tool" || say "missing $tool"
+# Sets lacking: the programs that this host should have and has not.
+find_lacking() {
+  lacking=
+  for tool in tar find sort xargs stat awk sed grep mv ln rm mkdir readlink od dd tr wc cut sync sleep; do
+    has "$tool" || lacking="$lacking $tool"
   done
-  has sha256sum || has openssl || say "missing sha256sum"
-  printf 'b\0a\0' | sort -z >/dev/null 2>&1 || say "missing sort-z"
+  has sha256sum || has openssl || lacking="$lacking sha256sum"
+  printf 'b\0a\0' | sort -z >/dev/null 2>&1 || lacking="$lacking sort-z"
+}
+
+say_tools() {
+  find_lacking
+  for tool in $lacking; do say "missing $tool"; done
   if [ -w "$root" ] && [ -x "$root" ] && { [ ! -e "$record" ] || [ -w "$record" ]; }; then
     say "writable yes"
   else
@@ -449,10 +710,24 @@ say_tools() {
   say "rename $method"
 }
 
+# The fourth column of the second line is what is free.
 say_space() {
-  bytes=$(df -Pk "$root" 2>/dev/null | awk 'NR == 2 && $4 ~ /^[0-9]+$/ { printf "%.0f", $4 * 1024 }')
-  inodes=$(df -Pi "$root" 2>/dev/null | awk 'NR == 2 && $4 ~ /^[0-9]+$/ && $2 > 0 { print $4 }')
-  say "free ${bytes:-~} ${inodes:-~}"
+  blocks=$(df -Pk "$root" 2>/dev/null)
+  inodes=$(df -Pi "$root" 2>/dev/null)
+  find_free "$blocks"
+  case $left in '~') ;; *) left=$((left * 1024)) ;; esac
+  bytes=$left
+  find_free "$inodes"
+  say "free $bytes $left"
+}
+
+# Sets left, from what df printed; the null of the protocol where it is no number, or there is nothing to count.
+find_free() {
+  left='~'
+  case $1 in *"$NL"*) ;; *) return 0 ;; esac
+  # shellcheck disable=SC2086 # columns
+  set -- ${1#*"$NL"}
+  case ${2:-}/${4:-} in *[!0-9/]* | 0/* | */ | /*) ;; *) left=$4 ;; esac
 }
 
 say_name() {
@@ -482,17 +757,17 @@ say_holder() {
 }
 
 say_run() {
-  read_run
   [ -n "$state" ] || return 0
-  get "$run" from; from=$v
-  get "$run" slot; to=$v
-  get "$run" release; release=$v
-  get "$run" label; label=$v
-  get "$run" decider; decider=$v
-  get "$run" at; when=$v
-  to_words "$run_id" "$state" "$from" "$to" "$release" "$label" "$decider" "$when"
+  run_field from; from=$v
+  run_field slot; to=$v
+  run_field release; release=$v
+  run_field label; label=$v
+  run_field decider; decider=$v
+  run_field at; when=$v
+  to_words "$run_id" "$state" "$from" "$to" "$release" "$label" "$decider" "${when:-0}"
   say "deployment$words"
-  get "$run" participants
+  case $state in armed | flipped | reverting) say_guard ;; esac
+  run_field participants
   old_ifs=$IFS
   IFS=$NL
   for one in $v; do
@@ -502,14 +777,27 @@ say_run() {
   IFS=$old_ifs
 }
 
-say_newest() {
-  newest=0
-  for slot in $slots; do
-    [ -d "$root/$slot" ] || continue
-    one=$(find "$root/$slot" -type f -print0 2>/dev/null | xargs -0 stat -c %Y -- 2>/dev/null | sort -n | tail -n 1)
-    [ "${one:-0}" -le "$newest" ] || newest=$one
-  done
-  say "newest $newest"
+# Whether the guard lives, and in how many hundredths of a second it reverts.
+say_guard() {
+  run_field window; window=${v:-0}
+  run_field pulse
+  beat=0
+  last_beat "$v"
+  uptime_now
+  remaining=$((beat + window - up))
+  [ "$remaining" -ge 0 ] || remaining=0
+  if guard_lives; then say "guard alive $remaining"; else say 'guard gone ~'; fi
+}
+
+guard_lives() {
+  said=$(readlink "$record/guard.$run_id") || return 1
+  guard_pid=${said%% *}
+  said=${said#* }
+  [ "${said#* }" = "$boot" ] || return 1
+  find_start "$guard_pid"
+  if [ "${said%% *}" = '~' ]; then kill -0 "$guard_pid" 2>/dev/null; else
+    [ ! -e /proc/1/stat ] || [ "$began" = "${said%% *}" ]
+  fi
 }
 
 scan_slot() {
@@ -544,7 +832,7 @@ verb_begin() {
   read_link
   [ "$at" != "$1" ] || { say_no SLOT_IS_LIVE "the live link points to $1"; return; }
   { [ -d "$root/$1" ] || mkdir "$root/$1"; } && chmod 755 "$root/$1" &&
-    write_slot "$1" unproven "$2" "$3" '' no && rm -f "$record/slot.$1.manifest" "$record/slot.$1.times" ||
+    note_slot "$1" unproven "$2" "$3" '' no && rm -f "$record/slot.$1.manifest" "$record/slot.$1.times" ||
     { say_no WRITE_FAILED "cannot write to $root"; return; }
 }
 
@@ -557,7 +845,7 @@ verb_prove() {
     return
   fi
   read_slot "$1"
-  flush && { [ "$s_state" = verified ] || { store_scan "$1" && write_slot "$1" verified "$3" "$4" staged no; }; } ||
+  flush && { [ "$s_state" = verified ] || { store_scan "$1" && note_slot "$1" verified "$3" "$4" staged no; }; } ||
     { say_no WRITE_FAILED "cannot write to $record"; return; }
   say proven
 }
@@ -573,7 +861,7 @@ verb_record() {
   need_lock || return
   known_slot "$1" && [ -d "$root/$1" ] || { say_no NO_SLOT "$1 is no slot"; return; }
   need_work && scan "$root/$1" "$work/$1" || { say_no SCAN_FAILED "$1 could not be read"; return; }
-  flush && store_scan "$1" && write_slot "$1" verified "$scanned" '' '' yes ||
+  flush && store_scan "$1" && note_slot "$1" verified "$scanned" '' '' yes ||
     say_no WRITE_FAILED "cannot write to $record"
 }
 
@@ -614,28 +902,29 @@ verb_run() {
   say_blob output "$work/bounded"
 }
 
-# receive ROOT NAME SLOT lists|archive FROM, payload on standard input.
+# receive ROOT NAME TOKEN SLOT lists|archive FROM, payload on standard input.
 receive() {
-  slot=$3
-  kind=$4
-  from=$5
+  token=$3
+  slot=$4
+  kind=$5
+  from=$6
   slots="$slot $from"
+  note_writer || { fail_receive "cannot write to $record/locks"; return; }
+  holds_lock || { fail_receive 'the lock is not held'; return; }
   read_slot "$slot"
   [ "$s_state" = unproven ] && [ -d "$root/$slot" ] || { fail_receive "$slot was not made ready"; return; }
-  newest_lock
-  [ -n "$holder" ] || { fail_receive "the lock is not held"; return; }
   case $kind in
-    archive) (umask 022 && cd "$root/$slot" && tar -xopf -) 2>"$record/receive.$$" ;;
-    lists) take_lists 2>"$record/receive.$$" ;;
+    archive) error=$({ umask 022 && cd "$root/$slot" && tar -xopf -; } 2>&1) ;;
+    lists) error=$(take_lists 2>&1) ;;
     *) false ;;
-  esac || { fail_receive "$(head -c 2000 "$record/receive.$$")"; return; }
-  rm -f "$record/receive.$$"
+  esac || { fail_receive "$error"; return; }
+  forget_writer
   echo 'done'
 }
 
 fail_receive() {
-  rm -f "$record/receive.$$"
-  word "$1"
+  forget_writer
+  word "$(printf '%s' "$1" | head -c 2000)"
   printf 'failed %s\n' "$w"
   return 1
 }
@@ -662,10 +951,12 @@ copy_files() {
 
 # ---- phase two -------------------------------------------------------------------------------------------------
 
-# arm SLOT RELEASE LABEL DEPLOYMENT COMMAND OWNER DECIDER PARTICIPANT...
+# arm SLOT RELEASE LABEL DEPLOYMENT COMMAND OWNER WINDOW DECIDER PARTICIPANT...
+# Afterwards a flip, a revert and a confirm are renames: none of them needs space.
 verb_arm() {
   need_lock || return
   known_slot "$1" || { say_no NO_SLOT "$1 is no slot"; return; }
+  case $4 in '' | *[!A-Za-z0-9-]*) say_no NO_DEPLOYMENT "$4 cannot be the id of a deployment"; return ;; esac
   is_settled || { say_no UNSETTLED "deployment $run_id is not settled"; return; }
   read_slot "$1"
   [ "$s_state" = verified ] && [ "$s_release" = "$2" ] && [ -d "$root/$1" ] ||
@@ -674,118 +965,202 @@ verb_arm() {
   [ "$method" != none ] || { say_no NO_RENAME "no program of this host renames onto a link"; return; }
   read_link
   [ -n "$at" ] || { [ ! -e "$link" ] && [ ! -L "$link" ]; } || { say_no LINK_ELSEWHERE "$text"; return; }
-  slot=$1 release=$2 label=$3 deployment=$4 command=$5 owner=$6 decider=$7
-  shift 7
+  slot=$1 release=$2 label=$3 deployment=$4 command=$5 owner=$6 window=$7 decider=$8
+  shift 8
   participants=
   for one; do participants="$participants$one$NL"; done
-  previous=$at
-  rm -f "$record/arm.there" "$record/arm.back" "$record/run.armed" "$record/run.flipped"
-  ln -s "$slot" "$record/arm.there" && { [ -z "$text" ] || ln -s -- "$text" "$record/arm.back"; } &&
-    write_record "$record/run.armed" deployment "$deployment" slot "$slot" from "$text" previous "$previous" \
-      release "$release" label "$label" command "$command" owner "$owner" decider "$decider" \
-      participants "$participants" method "$method" at "$(now)" ||
-    { rm -f "$record/run.armed"; say_no WRITE_FAILED "cannot write to $record"; return; }
-  rm -f "$record/run.confirmed" "$record/run.reverted"
+  forget_runs
+  make_ready || { forget_runs; say_no WRITE_FAILED "cannot write to $record"; return; }
+  start_guard || { forget_runs; say_no NO_GUARD "the guard did not start"; return; }
+  write_record "$record/run.$token.$deployment.armed" deployment "$deployment" slot "$slot" from "$text" previous "$at" \
+    release "$release" label "$label" command "$command" owner "$owner" decider "$decider" window "$window" \
+    participants "$participants" method "$method" boot "$boot" pulse "$pulse" at "$(now)" ||
+    { rm -f "$record/run.$token.$deployment.armed"*; forget_runs; say_no WRITE_FAILED "cannot write to $record"; return; }
+  # A guard that has waited too long for the record is gone.
+  [ -L "$record/guard.$deployment" ] ||
+    { rm -f "$record/run.$token.$deployment.armed"; forget_runs; say_no NO_GUARD "the guard did not stay"; return; }
   word "$text"
   say "from $w"
 }
 
-# need_run DEPLOYMENT: the record is of this deployment.
-need_run() {
-  read_run
-  [ -n "$state" ] && [ "$run_id" = "$1" ] || say_no NOT_ARMED "the record holds no deployment $1"
+# Both links, and the records that the slots will have after either end. What a rollback leaves is nothing to return to.
+make_ready() {
+  if [ "$command" = rollback ]; then left=rejected; else left=previous; fi
+  make_link "$slot" "$record/there.$deployment" || return 1
+  [ -z "$text" ] || make_link "$text" "$record/back.$deployment" || return 1
+  for one_slot in $slots; do
+    [ -f "$record/slot.$one_slot" ] || continue
+    read_slot "$one_slot"
+    case $one_slot in "$at") role=$left ;; *) role='' ;; esac
+    write_slot "$record/be.$deployment.confirmed.$one_slot" "$s_state" "$s_release" "$s_label" "$role" "$s_found" "$s_at" ||
+      return 1
+  done
+  read_slot "$slot"
+  write_slot "$record/be.$deployment.reverted.$slot" "$s_state" "$s_release" "$s_label" rejected "$s_found" "$s_at"
 }
 
-# move STATE: from the present state to another, by one rename that only one contender wins.
-move() {
-  mv "$run" "$record/run.$1" 2>/dev/null || return 1
-  run=$record/run.$1
-  state=$1
+# Decided deployments are kept for a while, because others may still ask how they ended.
+forget_runs() {
+  rm -rf "$record"/there.* "$record"/back.* "$record"/be.* "$record"/guard.*
+  for one in "$record"/run.*.*.*; do
+    [ -f "$one" ] || continue
+    part=${one##*/run.}
+    [ "${part%%.*}" -gt $((token - 20)) ] && [ "${part%%.*}" -lt "$token" ] || rm -f "$one"
+  done
 }
 
+# flip DEPLOYMENT: one rename, which nobody can make after the deployment was decided otherwise.
 verb_flip() {
   need_run "$1" || return
   need_lock || return
-  [ "$state" = armed ] && move flipped || { say_no NOT_ARMED "the deployment is $state"; return; }
-  get "$run" method; method=$v
-  get "$run" slot; slot=$v
-  rename_onto "$method" "$record/arm.there" "$link" 2>"$record/error"
+  [ "$state" = armed ] || { say_no NOT_ARMED "the deployment is $state"; return; }
+  run_field method; method=$v
+  run_field slot; slot=$v
+  error=$(rename_onto "$method" "$record/there.$run_id/$name" "$link" 2>&1)
   clock
-  if [ "$(readlink "$link")" = "$slot" ]; then
+  if has_flipped && [ "$(readlink "$link")" = "$slot" ]; then
     say "at $t"
   else
-    say_no FLIP_FAILED "$(head -c 500 "$record/error")"
+    say_no FLIP_FAILED "$error"
   fi
 }
 
+# revert DEPLOYMENT keep|reject: reject marks the release as reverted also where the link had not moved.
 verb_revert() {
   need_run "$1" || return
   case $state in
-    reverted) return 0 ;;
-    confirmed) say_no CONFIRMED "the deployment is confirmed"; return ;;
+    armed | flipped) decide reverting || need_run "$1" || return ;;
   esac
-  was=$state
-  get "$run" slot; slot=$v
-  put_back || { say_no REVERT_FAILED "the link could not be put back: $(head -c 500 "$record/error" 2>/dev/null)"; return; }
-  move reverted || { say_no WRITE_FAILED "cannot write to $record"; return; }
-  flush "$record"
-  rm -f "$record/arm.there" "$record/arm.back"
-  [ "$was" != flipped ] || set_role "$slot" rejected
-  add_history reverted
+  case $state in
+    reverted) return 0 ;;
+    reverting) ;;
+    confirmed | forwarding) say_no CONFIRMED "the deployment is confirmed"; return ;;
+    torn) say_no TORN "$TORN"; return ;;
+    *) say_no WRITE_FAILED "cannot write to $record"; return ;;
+  esac
+  if take_back; then
+    keep_staged "$2"
+    decide reverted || need_run "$1" || return
+  else
+    need_run "$1" || return
+    [ "$state" != reverting ] || { say_no REVERT_FAILED "the link could not be put back: $error"; return; }
+  fi
+  [ "$state" = reverted ] || { say_no WRITE_FAILED "cannot write to $record"; return; }
+  settle
 }
 
-# The link says what it said before, to the letter; where there was none, it is removed.
-put_back() {
-  get "$run" from; from=$v
-  get "$run" method; method=$v
-  read_link
-  [ "$text" != "$from" ] || return 0
-  if [ -z "$from" ]; then
-    [ "$text" = "$slot" ] && rm -f "$link" && [ ! -L "$link" ]
-    return
-  fi
-  if [ -L "$record/arm.back" ] && rename_onto "$method" "$record/arm.back" "$link" 2>"$record/error"; then
-    [ "$(readlink -n "$link"; echo .)" = "$from." ] && return 0
-  fi
-  put_link "$from" "$method" 2>"$record/error"
+# keep_staged keep|reject: a release that was never live here stays staged, unless it was live elsewhere.
+keep_staged() {
+  [ "$1" = reject ] || [ ! -L "$record/there.$run_id/cancelled" ] || rm -f "$record/be.$run_id.reverted".*
 }
 
 verb_confirm() {
   need_run "$1" || return
+  if [ "$state" = flipped ]; then
+    read_link
+    run_field slot
+    [ "$text" = "$v" ] || { say_no NOT_FLIPPED "the link says $text"; return; }
+    decide confirmed || need_run "$1" || return
+  fi
   case $state in
-    confirmed) return 0 ;;
-    reverted) say_no REVERTED "the deployment was reverted"; return ;;
-    armed) say_no NOT_FLIPPED "the link was not flipped"; return ;;
+    confirmed) settle ;;
+    forwarding) say_no FORWARDING "the deployment is being flipped forward" ;;
+    torn) say_no TORN "$TORN" ;;
+    armed) say_no NOT_FLIPPED "the link was not flipped" ;;
+    flipped) say_no WRITE_FAILED "cannot write to $record" ;;
+    *) say_no REVERTED "the deployment was reverted" ;;
   esac
-  move confirmed || { say_no WRITE_FAILED "cannot write to $record"; return; }
-  flush "$record"
-  settle_roles
-  add_history committed
 }
 
-settle_roles() {
-  get "$run" slot; slot=$v
-  get "$run" previous; previous=$v
-  rm -f "$record/arm.there" "$record/arm.back"
-  for one_slot in $slots; do
-    case $one_slot in
-      "$slot") set_role "$one_slot" '' ;;
-      "$previous") set_role "$one_slot" previous ;;
-      *) set_role "$one_slot" '' ;;
-    esac
+# forward DEPLOYMENT: the decision was to commit, so the link moves to the release, whatever this host had made of it.
+verb_forward() {
+  need_lock || return
+  need_run "$1" || return
+  [ "$state" != torn ] || { say_no TORN "$TORN"; return; }
+  [ "$state" != reverting ] || finish_run || { say_no REVERT_FAILED "$error"; return; }
+  if [ "$state" != confirmed ]; then
+    run_field release; release=$v
+    run_field slot; slot=$v
+    read_slot "$slot"
+    [ "$s_state" = verified ] && [ "$s_release" = "$release" ] ||
+      { say_no UNPROVEN "$slot does not hold the release any more"; return; }
+    [ "$state" = forwarding ] || decide forwarding || { say_no NOT_ARMED "the deployment was decided meanwhile"; return; }
+    mv -f "$record/there.$run_id/$name" "$record/there.$run_id/cancelled" 2>/dev/null
+  fi
+  finish_run || say_no FLIP_FAILED "$error"
+}
+
+# ---- the guard -------------------------------------------------------------------------------------------------
+
+# Starts the guard and waits for its word. It has no descriptor of the session, hears no hangup, and leads its own session
+# where it can, so that nothing ends it but itself.
+start_guard() {
+  newest_lock
+  split_holder
+  pulse=$record/locks/b.$token.$l_pid
+  trap '' HUP
+  # shellcheck disable=SC2086 # the slots are names without blanks
+  set -- "$0" guard "$root" "$name" "$deployment" "$pulse" "$window" $slots
+  if has setsid; then setsid sh "$@" </dev/null >/dev/null 2>&1 & else sh "$@" </dev/null >/dev/null 2>&1 & fi
+  trap 'clean_up; exit 129' HUP
+  tries=0
+  while [ $((tries += 1)) -le 200 ]; do
+    [ ! -L "$record/guard.$deployment" ] || return 0
+    sleep 0.05
+  done
+  return 1
+}
+
+# guard DEPLOYMENT PULSE WINDOW: reverts the deployment when its pulse is older than the window (hundredths of a second).
+guard() {
+  trap '' HUP INT
+  cd / || return 1
+  find_start $$
+  ln -s "$$ $began $boot" "$record/guard.$1" || return 1
+  nap=$(nap_for "$3")
+  await_arming "$1" || return 1
+  # By now it may have been decided, and then there is nothing to guard.
+  armed=${run%.*}.armed
+  reverting=${run%.*}.reverting
+  uptime_now
+  beat=$up
+  while [ -f "$armed" ] || [ -f "$reverting" ]; do
+    last_beat "$2"
+    uptime_now
+    [ $((up - beat)) -le "$3" ] || fire "$1"
+    sleep "$nap"
   done
 }
 
-verb_forward() {
-  need_run "$1" || return
-  [ "$state" != confirmed ] || return 0
-  get "$run" slot; slot=$v
-  get "$run" method; method=$v
-  put_link "$slot" "$method" 2>"$record/error" && move confirmed ||
-    { say_no FLIP_FAILED "$(head -c 500 "$record/error")"; return; }
-  flush "$record"
-  settle_roles
-  add_history committed
+# A twentieth of the window, between 50 ms and 1 s.
+nap_for() {
+  if [ "$1" -ge 2000 ]; then echo 1; elif [ "$1" -le 100 ]; then echo 0.05; else
+    echo "$(($1 / 2000)).$(printf %03d $(($1 / 2 % 1000)))"
+  fi
+}
+
+# Between the guard's word and the armed record the disk may be slow; a session that died there leaves nothing to guard.
+# Giving up, it takes its word back first: either the session that is late sees that, or the guard sees the record.
+await_arming() {
+  tries=0
+  while [ $((tries += 1)) -le 40 ]; do
+    read_run
+    [ "$run_id" != "$1" ] || return 0
+    [ -L "$record/guard.$1" ] || return 1
+    sleep 0.25
+  done
+  said=$(readlink "$record/guard.$1") && rm -f "$record/guard.$1"
+  read_run
+  [ "$run_id" = "$1" ] || return 1
+  ln -s "$said" "$record/guard.$1" || return 0
+}
+
+# fire DEPLOYMENT: the decision first; then the link goes back. A disk that does not allow that is asked again and again.
+fire() {
+  read_run
+  [ "$run_id" = "$1" ] || return 0
+  case $state in armed | flipped) decide reverting || return 0 ;; esac
+  finish_run
 }
 
 # ---- adopting, trying ------------------------------------------------------------------------------------------
@@ -858,7 +1233,9 @@ sys.exit(0 if libc.renameat2(-100, os.fsencode(sys.argv[1]), -100, os.fsencode(s
 }
 
 verb_needs() {
-  say_tools_as_problems
+  find_lacking
+  for tool in $lacking; do problem "the host lacks $tool"; done
+  warn_of_logind
   if [ ! -d "$root" ]; then
     problem "the root directory $root does not exist"
   else
@@ -880,11 +1257,12 @@ try_root() {
   fi
 }
 
-say_tools_as_problems() {
-  for tool in tar find sort xargs stat awk sed mv ln rm mkdir readlink od dd tr wc cut; do
-    has "$tool" || problem "the host lacks $tool"
-  done
-  has sha256sum || has openssl || problem "the host lacks sha256sum and openssl"
+# Where systemd-logind ends what a login leaves running, it ends the guard too.
+warn_of_logind() {
+  cat /etc/systemd/logind.conf /etc/systemd/logind.conf.d/*.conf /run/systemd/logind.conf.d/*.conf \
+    /usr/lib/systemd/logind.conf.d/*.conf 2>/dev/null | grep -q -i -E '^[ 	]*KillUserProcesses[ 	]*=[ 	]*(yes|true|on|1)' || return 0
+  word 'systemd-logind has KillUserProcesses=yes: the guard ends with the login, and an interrupted flip stays until recover'
+  say "warning $w"
 }
 
 problem() {
@@ -895,13 +1273,12 @@ problem() {
 # ---- ways in ---------------------------------------------------------------------------------------------------
 
 clean_up() {
-  [ -z "${work:-}" ] || rm -rf "$work"
+  [ -z "$work" ] || rm -rf "$work"
   verb_unlock
 }
 
 # Reads requests until end of file. Verbs get no part of the requests as their input.
 serve() {
-  work=
   trap 'clean_up; exit 129' HUP INT TERM
   trap '' PIPE
   while read -r id verb rest; do
@@ -915,7 +1292,7 @@ serve() {
       count=$((count - 1))
     done
     case $verb in
-      probe | fetch | lock | unlock | break-lock | begin | prove | record | run | arm | flip | revert | confirm | forward | history | needs | adopt | clock)
+      probe | fetch | lock | beat | use | unlock | break-lock | begin | prove | record | run | arm | flip | revert | confirm | forward | history | needs | adopt | clock)
         verb_"$(printf %s "$verb" | tr - _)" "$@" </dev/null && printf '%s ok\n' "$id" ;;
       *) say_no NO_VERB "$verb" ;;
     esac
@@ -924,6 +1301,7 @@ serve() {
 }
 
 show_status() {
+  read_run
   read_link
   if [ -n "$text" ]; then echo "$link -> $text"; else echo "$link is no link"; fi
   for slot in $slots; do
@@ -932,7 +1310,6 @@ show_status() {
     [ "$slot" != "$at" ] || mark=live
     echo "  $slot: $mark, $s_state, ${s_release:-no release} ${s_label} ${s_role}"
   done
-  read_run
   [ -z "$state" ] || echo "  deployment $run_id: $state"
   newest_lock
   [ -z "$holder" ] || echo "  lock: $holder"
@@ -941,7 +1318,9 @@ show_status() {
 main() {
   verb=${1:-help}
   if [ "$verb" = help ] || [ $# -lt 3 ]; then
-    echo 'usage: sh agent.sh status|serve ROOT NAME [SLOT...]'
+    echo 'usage: sh agent.sh status|revert ROOT NAME [SLOT...]'
+    echo '  status   what is live and idle, and whether a deployment is open'
+    echo '  revert   puts the link back to what it said before the open deployment'
     return 0
   fi
   shift
@@ -949,7 +1328,14 @@ main() {
     serve)
       set_up "$@" && serve ;;
     receive)
-      set_up "$1" "$2" "$3" && receive "$@" ;;
+      set_up "$1" "$2" "$4" && receive "$@" ;;
+    guard)
+      watched=$3 watched_pulse=$4 patience=$5 watched_root=$1 watched_name=$2
+      shift 5
+      set_up "$watched_root" "$watched_name" "$@" && guard "$watched" "$watched_pulse" "$patience" ;;
+    revert)
+      set_up "$@" && read_run && verb_revert "$run_id" reject
+      show_status ;;
     status)
       set_up "$@" && show_status ;;
     *)

@@ -4,6 +4,7 @@ import { show } from '../domain/bytes.ts';
 import type {
   DeploymentRecord,
   DeploymentState,
+  Guard,
   LiveName,
   LockHolder,
   Observation,
@@ -31,19 +32,20 @@ export function readFacts(host: string, reply: Reply): Facts {
     return words;
   };
   const rename = must('rename')[0] ?? '';
+  const slots = reply.lines.filter(line => line.key === 'slot').map(line => readSlot(line.words));
+  if (slots.length === 0) throw new Error('the probe lacks the line slot');
   return {
     host,
     hostname: show(must('hostname')[0] ?? ''),
-    live: readLive(must('link'), one('points')?.[0] ?? null),
-    slots: reply.lines.filter(line => line.key === 'slot').map(line => readSlot(line.words)),
+    live: readLive(must('link'), { points: one('points')?.[0] ?? null, slots }),
+    slots,
     lock: readLock(one('lock')),
     deployment: readDeployment(one('deployment'), reply),
     rename: rename === 'none' ? null : rename,
     missing: reply.lines.filter(line => line.key === 'missing').map(line => line.words[0] ?? ''),
-    writable: must('writable')[0] === 'yes',
+    writable: yesOrNo(must('writable')[0]),
     freeBytes: optionalNumber(must('free')[0]),
     freeInodes: optionalNumber(must('free')[1]),
-    newestMtime: number(must('newest')[0]),
   };
 }
 
@@ -57,7 +59,10 @@ export function readScanHeads(reply: Reply): readonly ScanHead[] {
     });
 }
 
-function readLive(words: readonly string[], points: string | null): LiveName {
+function readLive(
+  words: readonly string[],
+  { points, slots }: { points: string | null; slots: readonly SlotFacts[] },
+): LiveName {
   switch (words[0]) {
     case 'none':
       return { kind: 'none' };
@@ -66,6 +71,7 @@ function readLive(words: readonly string[], points: string | null): LiveName {
     case 'other':
       return { kind: 'other' };
     case 'text':
+      if (points !== null && !slots.some(({ slot }) => slot === points)) throw new Error(`${points} is no slot`);
       return { kind: 'link', text: words[1] ?? '', slot: points };
     default:
       throw new Error(`the link is ${words[0]}`);
@@ -78,14 +84,16 @@ const ROLES: readonly SlotRole[] = ['staged', 'previous', 'rejected'];
 function readSlot([slot = '', exists, state, release = '', label = '', role, found, at]: readonly string[]): SlotFacts {
   const known = STATES.find(one => one === state);
   if (known === undefined) throw new Error(`a slot is ${state}`);
+  const knownRole = ROLES.find(one => one === role) ?? null;
+  if (knownRole === null && role !== '') throw new Error(`a slot's role is ${role}`);
   return {
     slot,
-    exists: exists === 'yes',
+    exists: yesOrNo(exists),
     state: known,
     release: release === '' ? null : release,
     label: show(label),
-    role: ROLES.find(one => one === role) ?? null,
-    found: found === 'yes',
+    role: knownRole,
+    found: yesOrNo(found),
     recordedAt: optionalNumber(at),
   };
 }
@@ -93,10 +101,18 @@ function readSlot([slot = '', exists, state, release = '', label = '', role, fou
 function readLock(words: readonly string[] | undefined): LockHolder | null {
   if (words === undefined) return null;
   const [deployment = '', owner = '', command = '', since, alive] = words;
-  return { deployment, owner: show(owner), command, since: number(since), alive: alive === 'yes' };
+  return { deployment, owner: show(owner), command, since: number(since), alive: yesOrNo(alive) };
 }
 
-const RUNS: readonly DeploymentState[] = ['armed', 'flipped', 'confirmed', 'reverted'];
+const RUNS: readonly DeploymentState[] = [
+  'armed',
+  'flipped',
+  'reverting',
+  'reverted',
+  'forwarding',
+  'confirmed',
+  'torn',
+];
 
 function readDeployment(words: readonly string[] | undefined, reply: Reply): DeploymentRecord | null {
   if (words === undefined) return null;
@@ -114,7 +130,21 @@ function readDeployment(words: readonly string[] | undefined, reply: Reply): Dep
     release,
     label: show(label),
     at: number(at),
+    guard: readGuard(reply.lines.find(line => line.key === 'guard')?.words),
   };
+}
+
+/** The host counts in hundredths of a second. */
+function readGuard(words: readonly string[] | undefined): Guard | null {
+  if (words === undefined) return null;
+  const remaining = optionalNumber(words[1]);
+  if (words[0] !== 'alive' && words[0] !== 'gone') throw new Error(`a guard is ${words[0]}`);
+  return { alive: words[0] === 'alive', remaining: remaining === null ? null : remaining * 10 };
+}
+
+function yesOrNo(text: string | undefined): boolean {
+  if (text !== 'yes' && text !== 'no') throw new Error(`neither yes nor no: ${text}`);
+  return text === 'yes';
 }
 
 function number(text: string | undefined): number {

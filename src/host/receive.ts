@@ -4,26 +4,36 @@ import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { show } from '../domain/bytes.ts';
 import { FleetflipError } from '../domain/error.ts';
-import type { StageRequest } from '../ports.ts';
+import type { Exit, StageRequest } from '../ports.ts';
 import { buildLists } from './lists.ts';
 import { type AgentStart, startAgent } from './start.ts';
 import { stoppedBy, type Talk, talkFailure } from './talk.ts';
+import type { ByteReader } from './wire.ts';
 import { decodeWord } from './words.ts';
 
 export interface Upload {
   readonly start: AgentStart;
+  /** Of the lock under which it is done. */
+  readonly token: string;
   readonly request: StageRequest;
   readonly signal: AbortSignal | undefined;
 }
 
 /** @throws FleetflipError when a payload did not arrive whole; the slot stays unproven. */
-export async function upload({ start, request, signal }: Upload): Promise<void> {
+export async function upload({ start, token, request, signal }: Upload): Promise<void> {
   if (request.remove.length > 0 || request.copy.length > 0) {
     const lists = Readable.from([buildLists(request.remove, request.copy)]);
-    await send({ start, request: { ...request, onSent: () => undefined }, signal, kind: 'lists', payload: lists });
+    await send({
+      start,
+      token,
+      request: { ...request, onSent: () => undefined },
+      signal,
+      kind: 'lists',
+      payload: lists,
+    });
   }
   if (request.archive !== null) {
-    await send({ start, request, signal, kind: 'archive', payload: request.archive() });
+    await send({ start, token, request, signal, kind: 'archive', payload: request.archive() });
   }
 }
 
@@ -32,10 +42,11 @@ interface Payload extends Upload {
   readonly payload: NodeJS.ReadableStream;
 }
 
-async function send({ start, request, signal, kind, payload }: Payload): Promise<void> {
+async function send({ start, token, request, signal, kind, payload }: Payload): Promise<void> {
+  const talk: Talk = { host: start.host, phase: 'stage' };
   const { channel, reader, complaints } = await startAgent(start, {
     verb: 'receive',
-    words: [request.slot, kind, request.from ?? request.slot],
+    words: [token, request.slot, kind, request.from ?? request.slot],
     signal,
   });
   const stop = (): void => channel.destroy();
@@ -45,25 +56,54 @@ async function send({ start, request, signal, kind, payload }: Payload): Promise
       count(chunks, request.onSent);
     const sent = pipeline(payload, counted, channel.stdin as Writable, signal === undefined ? {} : { signal }).then(
       () => null,
-      (thrown: unknown) => (thrown instanceof Error ? thrown.message : String(thrown)),
+      message,
     );
-    const verdict = await reader.line();
-    // The channel does not end before its output is read to the end.
-    while ((await reader.line()) !== null);
+    const verdict = await readVerdict(reader);
     const problem = await Promise.race([sent, channel.exit.then(() => null)]);
     const exit = await channel.exit;
     if (verdict === 'done' && problem === null && exit.code === 0) return;
-    if (verdict?.startsWith('failed ')) throw failed(start, show(decodeWord(verdict.slice(7))));
-    const talk: Talk = { host: start.host, phase: 'stage' };
+    if (verdict !== null && verdict !== 'done') throw failed(start, verdict.failed);
     if (signal?.aborted) throw stoppedBy(signal, talk);
-    if (verdict === 'done' && exit.code === null && exit.signal === null)
-      throw talkFailure(talk, { kind: 'unknown', code: 'NO_EXIT_STATUS', what: 'the upload ended without a status' });
-    const said = complaints().trim();
-    const what = `the upload did not arrive whole${said === '' ? '' : `: ${said}`}`;
-    throw talkFailure(talk, { kind: 'lost', code: 'UPLOAD_LOST', what });
+    throw explainLoss(talk, { silent: verdict === 'done' && isSilent(exit), said: complaints().trim() || problem });
+  } catch (thrown) {
+    channel.destroy();
+    if (thrown instanceof FleetflipError) throw thrown;
+    if (signal?.aborted) throw stoppedBy(signal, talk);
+    const what = `the host's answer cannot be read: ${message(thrown)}`;
+    throw talkFailure(talk, { kind: 'unknown', code: 'AGENT_NONSENSE', what });
   } finally {
     signal?.removeEventListener('abort', stop);
   }
+}
+
+/** The host said that it is done, and the status that has to confirm it never came. */
+function isSilent(exit: Exit): boolean {
+  return exit.code === null && exit.signal === null;
+}
+
+function explainLoss(talk: Talk, { silent, said }: { silent: boolean; said: string | null }): FleetflipError {
+  if (silent)
+    return talkFailure(talk, { kind: 'unknown', code: 'NO_EXIT_STATUS', what: 'the upload ended without a status' });
+  const what = `the upload did not arrive whole${said === null ? '' : `: ${said}`}`;
+  return talkFailure(talk, { kind: 'lost', code: 'UPLOAD_LOST', what });
+}
+
+type Verdict = 'done' | { readonly failed: string };
+
+/**
+ * Reads to the end, for a channel does not end before.
+ * @returns null when there was none
+ * @throws Error when anything else was said
+ */
+async function readVerdict(reader: ByteReader): Promise<Verdict | null> {
+  const line = await reader.line();
+  if (line === null) return null;
+  const more = await reader.line();
+  const [word, text, ...rest] = line.split(' ');
+  if (more !== null || rest.length > 0) throw new Error(`not a verdict: ${line.slice(0, 200)}`);
+  if (line === 'done') return 'done';
+  if (word !== 'failed' || text === undefined) throw new Error(`not a verdict: ${line.slice(0, 200)}`);
+  return { failed: show(decodeWord(text)) };
 }
 
 async function* count(
@@ -77,7 +117,7 @@ async function* count(
 }
 
 function failed(start: AgentStart, said: string): FleetflipError {
-  const full = /no space|quota|disk full/i.test(said);
+  const full = /no space|quota|disk full|wrote only/i.test(said);
   return new FleetflipError({
     kind: 'failed',
     code: full ? 'NO_SPACE' : 'UNPACK_FAILED',
@@ -86,4 +126,8 @@ function failed(start: AgentStart, said: string): FleetflipError {
     what: `the host could not unpack the release: ${said.trim()}`,
     hint: full ? 'Free space on this host' : 'Mend what the host says, then deploy again',
   });
+}
+
+function message(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
 }

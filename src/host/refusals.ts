@@ -31,6 +31,13 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   SLOT_TAKEN: { what: null, hint: 'Move that directory away first' },
   REVERTED: { what: null, hint: RECOVER },
   CONFIRMED: { what: null, hint: RECOVER },
+  FORWARDING: { what: null, hint: RECOVER },
+  TORN: {
+    what: null,
+    hint: 'Look at the disk of this host; docs/runbook.md says how to put link and record right by hand',
+  },
+  NO_GUARD: { what: null, hint: 'Look for a full process table or a missing sh on this host' },
+  STILL_RUNNING: { what: null, hint: 'End on this host what the earlier deployment runs; ps shows it' },
   NO_ROOT: { what: 'the root directory does not exist', hint: 'Create it, or correct app.root' },
   NOT_WRITABLE: {
     what: 'the login may not write to the root directory',
@@ -41,7 +48,7 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
 /** @param text the agent's own words, already safe to show */
 export function explainRefusal(refusal: { code: string; text: string; host: string; phase: Phase }): Failure {
   const code = refusal.code === 'SAME' ? 'SHARED_ROOT' : refusal.code;
-  const meaning = MEANINGS[code];
+  const meaning = Object.hasOwn(MEANINGS, code) ? MEANINGS[code] : undefined;
   const own = refusal.text === '' ? 'the host refused' : refusal.text;
   return {
     kind: 'refused',

@@ -31,13 +31,3 @@ export function stoppedBy(signal: AbortSignal, talk: Talk): FleetflipError {
     ? talkFailure(talk, { kind: 'timed-out', code: 'TIMED_OUT', what: 'the host did not finish in time' })
     : talkFailure(talk, { kind: 'unknown', code: 'INTERRUPTED', what: 'the run was interrupted' });
 }
-
-/** Settles as the work does, or rejects with the signal's reason; the work is not stopped by it. */
-export function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const stop = (): void => reject(signal.reason);
-    if (signal.aborted) stop();
-    signal.addEventListener('abort', stop, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
-  });
-}

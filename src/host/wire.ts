@@ -20,6 +20,11 @@ export interface ByteReader {
 
 const LINE_LIMIT = 1 << 20;
 const BLOB_LIMIT = 1 << 30;
+/** Bytes of all lines of one reply. */
+const REPLY_LIMIT = 1 << 26;
+
+const KEY = /^[a-z][a-z0-9-]*$/;
+const CODE = /^[A-Z][A-Z0-9_]*$/;
 
 export function createReader(stream: NodeJS.ReadableStream): ByteReader {
   const source = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer | string>;
@@ -69,19 +74,23 @@ export function createReader(stream: NodeJS.ReadableStream): ByteReader {
 export async function readReply(reader: ByteReader, id: number): Promise<Reply | null> {
   const lines: { key: string; words: ByteString[] }[] = [];
   const blobs = new Map<string, Uint8Array>();
+  let read = 0;
   for (;;) {
     const text = await reader.line();
     if (text === null) return null;
-    const [number, kind, ...rest] = text.split(' ');
+    read += text.length;
+    if (read > REPLY_LIMIT) throw new Error('an answer without an end');
+    const [number, kind, first = '', ...rest] = text.split(' ');
+    const [second] = rest;
     if (number !== String(id)) throw new Error(`not an answer to request ${id}: ${text.slice(0, 200)}`);
-    if (kind === 'ok' && rest.length === 0) return { lines, blobs, no: null };
-    if (kind === 'no' && rest.length === 2)
-      return { lines, blobs, no: { code: rest[0] ?? '', text: decodeWord(rest[1] ?? '') } };
-    if (kind === '+' && rest[0] !== undefined) lines.push({ key: rest[0], words: rest.slice(1).map(decodeWord) });
-    else if (kind === 'blob' && rest.length === 2) {
-      const blob = await readBlob(reader, rest[1] ?? '');
+    if (text === `${id} ok`) return { lines, blobs, no: null };
+    if (kind === 'no' && CODE.test(first) && second !== undefined && rest.length === 1)
+      return { lines, blobs, no: { code: first, text: decodeWord(second) } };
+    if (kind === '+' && KEY.test(first)) lines.push({ key: first, words: rest.map(decodeWord) });
+    else if (kind === 'blob' && KEY.test(first) && second !== undefined && rest.length === 1 && !blobs.has(first)) {
+      const blob = await readBlob(reader, second);
       if (blob === null) return null;
-      blobs.set(rest[0] ?? '', blob);
+      blobs.set(first, blob);
     } else throw new Error(`not a line of an answer: ${text.slice(0, 200)}`);
   }
 }

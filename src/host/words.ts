@@ -10,10 +10,10 @@ export function encodeWord(value: ByteString): string {
   return [...value].map(char => (PLAIN.test(char) ? char : `\\0${octal(char)}`)).join('');
 }
 
-/** @throws Error when the text is not exactly one word. */
+/** @throws Error when the text is not exactly one word, or holds a NUL, which no shell has in a value. */
 export function decodeWord(word: string): ByteString {
   if (word === '~') return '';
-  if (!/^(?:[A-Za-z0-9._:/@+=,-]|\\0[0-3][0-7]{2})+$/.test(word))
+  if (!/^(?:[A-Za-z0-9._:/@+=,-]|\\0(?!000)[0-3][0-7]{2})+$/.test(word))
     throw new Error(`not a word: ${JSON.stringify(word)}`);
   return word.replace(/\\0([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
 }

@@ -35,6 +35,10 @@ const FORMATTERS: Formatters = {
   'host-done': ({ phase }) => ({ phase, tone: 'plain', lines: [] }),
   'host-failed': ({ phase, host, failure }) =>
     say(phase, `${host}: ${failure.kind}: ${failure.what} (${failure.code})`, 'bad'),
+  'host-retried': ({ phase, host, attempt, failure }) =>
+    attempt === 2
+      ? say(phase, `${host}: ${failure.kind}: ${failure.what} (${failure.code}); trying on`, 'warn')
+      : { phase, tone: 'plain', lines: [] },
   'host-planned': event => say('plan', `${event.host}: ${describePart(event)}`),
   progress: ({ host, sent, total }) =>
     sent >= total ? say('stage', `${host}: ${formatBytes(total)} sent`) : { phase: 'stage', tone: 'plain', lines: [] },
@@ -47,6 +51,11 @@ const FORMATTERS: Formatters = {
   flipped: ({ host, slot }) => say('flip', `${host}: link moved to ${slot}`),
   reverted: ({ host }) => say('revert', `${host}: link put back`, 'warn'),
   confirmed: ({ host }) => say('confirm', `${host}: confirmed`),
+  recovery: event => ({
+    phase: 'decide',
+    tone: event.decision === null ? 'bad' : 'warn',
+    lines: describeRecovery(event),
+  }),
   'check-output': ({ host, run, exitCode, output }) => ({
     phase: 'verify',
     tone: exitCode === 0 ? 'quiet' : 'bad',
@@ -90,6 +99,18 @@ function groupHosts({ hosts }: Result): readonly string[] {
   const groups = new Map<HostOutcome, string[]>();
   for (const { name, outcome } of hosts) groups.set(outcome, [...(groups.get(outcome) ?? []), name]);
   return [...groups].map(([outcome, names]) => `${outcome}: ${names.join(', ')}`);
+}
+
+function describeRecovery(event: Extract<FleetEvent, { kind: 'recovery' }>): readonly string[] {
+  const { deployment, decider, decision, hosts, unseen } = event;
+  const states = hosts.map(({ name, state }) => `${name} ${state}`).join(', ');
+  const missing = unseen.length === 0 ? '' : `; not read: ${unseen.join(', ')}`;
+  const verdict = {
+    commit: 'it was committed, so every host goes to its release',
+    revert: 'it was not committed, so every host goes back',
+    none: `nothing can be decided without its decider ${decider}`,
+  };
+  return [`deployment ${deployment} was interrupted: ${states}${missing}`, verdict[decision ?? 'none']];
 }
 
 function describePart(event: Extract<FleetEvent, { kind: 'host-planned' }>): string {

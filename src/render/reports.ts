@@ -4,7 +4,7 @@ import { countHosts, nameRelease } from '../domain/report.ts';
 import type { LockHolder } from '../domain/slot.ts';
 import type { HistoryReport, HostPlan, HostStatus, IdleStatus, PlanReport, StatusReport } from '../domain/status.ts';
 import { describeFailures } from './failures.ts';
-import { formatBytes, formatInstant } from './format.ts';
+import { formatBytes, formatInstant, formatTime } from './format.ts';
 import { drawTable } from './table.ts';
 import { makeSafe } from './text.ts';
 
@@ -44,13 +44,21 @@ function statusNotes({ name, live, lock, deployment }: HostStatus): readonly str
   }
   if (lock !== null) notes.push(`${name}: ${describeLock(lock)}`);
   if (deployment !== null)
-    notes.push(`${name}: deployment ${deployment.id} is ${deployment.state} and NOT settled. Next: fleetflip recover`);
+    notes.push(
+      `${name}: deployment ${deployment.id} is ${deployment.state} and NOT settled${describeGuard(deployment)}`,
+    );
   return notes;
 }
 
 /** Of every lock: who holds it, since when, running what. */
 export function describeHolders(holders: readonly (LockHolder & { readonly host: string })[]): string {
   return holders.map(({ host, ...lock }) => makeSafe(`${host}: ${describeLock(lock)}`)).join('\n');
+}
+
+function describeGuard({ guard }: NonNullable<HostStatus['deployment']>): string {
+  if (guard === null) return '. Next: fleetflip recover';
+  if (!guard.alive) return '; its guard is gone, so it stays as it is. Next: fleetflip recover';
+  return `; its guard reverts it in ${formatTime(guard.remaining ?? 0)}, unless it is renewed`;
 }
 
 function describeLock({ owner, command, deployment, since }: LockHolder): string {

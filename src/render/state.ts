@@ -57,6 +57,8 @@ const FOLDS: Folds = {
   'phase-ended': state => state,
   'host-done': (state, { host, phase }) => change(state, host, { doing: DONE[phase], idle: true }),
   'host-failed': (state, { host, failure }) => change(state, host, { doing: failure.kind, idle: true, failure }),
+  'host-retried': (state, { host, failure }) =>
+    change(state, host, { doing: `${failure.kind}, retrying`, idle: false }),
   'host-planned': (state, { host, slot, sendSize }) => change(state, host, { slot, total: sendSize }),
   progress: (state, { host, sent, total, time }) =>
     change({ ...state, sendingSince: state.sendingSince ?? Date.parse(time) }, host, { sent, total }),
@@ -66,6 +68,7 @@ const FOLDS: Folds = {
   flipped: (state, { host, slot }) => change(state, host, { slot, doing: 'flipped' }),
   reverted: (state, { host }) => change(state, host, { doing: 'reverted' }),
   confirmed: (state, { host }) => change(state, host, { doing: 'confirmed' }),
+  recovery: (state, { hosts }) => hosts.reduce((now, { name, state: doing }) => change(now, name, { doing }), state),
   'check-output': state => state,
   warning: state => state,
   interrupted: state => ({ ...state, interrupted: true }),

@@ -2,6 +2,8 @@
 
 import type { Algorithms, ServerHostKeyAlgorithm } from 'ssh2';
 
+export type AlgorithmKind = 'kex' | 'serverHostKey' | 'cipher' | 'hmac' | 'compress';
+
 const HOST_KEYS: readonly ServerHostKeyAlgorithm[] = [
   'ssh-ed25519',
   'ecdsa-sha2-nistp256',
@@ -12,7 +14,7 @@ const HOST_KEYS: readonly ServerHostKeyAlgorithm[] = [
 ];
 
 /** @param known key types to ask for first, because known_hosts has them for the host */
-export function strictAlgorithms(known: readonly string[]): Algorithms {
+export function strictAlgorithms(known: readonly string[]): Required<Pick<Algorithms, AlgorithmKind>> {
   const first = HOST_KEYS.filter(type => known.includes(type));
   return {
     kex: [
@@ -37,4 +39,10 @@ export function strictAlgorithms(known: readonly string[]): Algorithms {
     hmac: ['hmac-sha2-256-etm@openssh.com', 'hmac-sha2-512-etm@openssh.com', 'hmac-sha2-256', 'hmac-sha2-512'],
     compress: ['none'],
   };
+}
+
+/** For people. */
+export function offered(kind: AlgorithmKind): readonly string[] {
+  const list = strictAlgorithms([])[kind];
+  return Array.isArray(list) ? list : [];
 }

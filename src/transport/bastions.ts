@@ -1,7 +1,7 @@
 /** Bastions that hosts share: one connection for all that go the same way. */
 
-import { abortable } from './abortable.ts';
-import type { ForwardingConnection } from './ssh2-connection.ts';
+import { abortable } from '../waiting.ts';
+import type { ForwardingConnection } from './ssh2-channels.ts';
 
 export interface Bastions {
   /**

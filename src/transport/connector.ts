@@ -1,17 +1,17 @@
 /** Connections to the hosts of a fleet: bounded handshakes, shared bastions, retries where a server drops us unread. */
 
-import type { Duplex } from 'node:stream';
 import { setTimeout as wait } from 'node:timers/promises';
 import { FleetflipError } from '../domain/error.ts';
 import type { Host, JumpHost } from '../domain/fleet.ts';
 import type { Connector } from '../ports.ts';
-import { abortable } from './abortable.ts';
 import { createBastions } from './bastions.ts';
 import { gatherLogin } from './credentials.ts';
-import { connectFailure, interrupted } from './failures.ts';
+import { interrupted } from './failures.ts';
+import { blameBastion, forward } from './forwarding.ts';
 import { judgeHostKey, preferredKeyTypes } from './host-key.ts';
 import { lookupName } from './known-hosts.ts';
-import { connectSsh2, type ForwardingConnection, type Keepalive } from './ssh2-connection.ts';
+import type { ForwardingConnection } from './ssh2-channels.ts';
+import { connectSsh2, type Keepalive } from './ssh2-connection.ts';
 import { createTurnstile } from './turnstile.ts';
 
 export interface Ssh2Options {
@@ -23,22 +23,26 @@ export interface Ssh2Options {
   readonly timeout?: number;
   /** Handshakes in flight per address or bastion. Default 8: below sshd's default MaxStartups of 10. */
   readonly maxHandshakes?: number;
+  /**
+   * How often a host is tried that drops us in the handshake. Default 12, in about ten seconds: at MaxStartups sshd drops
+   * every third connection by chance, whoever else is at the door.
+   */
+  readonly tries?: number;
   /** Default: 15,000 ms and 4 unanswered. Much less ends healthy connections, because it queues behind uploads. */
   readonly keepalive?: Keepalive;
 }
-
-const RETRIES = 3;
 
 /** One way to one server: the host itself or a bastion before it. */
 interface Leg {
   readonly host: Host;
   readonly hop: JumpHost;
+  /** The last bastion before it. */
   readonly via: ForwardingConnection | null;
   readonly gate: string;
 }
 
 export function createSsh2Connector(options: Ssh2Options): Connector {
-  const { timeout = 20_000, keepalive = { interval: 15_000, count: 4 } } = options;
+  const { timeout = 20_000, tries = 12, keepalive = { interval: 15_000, count: 4 } } = options;
   const bastions = createBastions();
   const turnstile = createTurnstile(options.maxHandshakes ?? 8);
 
@@ -56,9 +60,9 @@ export function createSsh2Connector(options: Ssh2Options): Connector {
     const question = { host: host.name, address, port, file: ssh.knownHosts, policy: ssh.hostKeys };
     // A file that cannot be read is reported by the verdict, which needs it too.
     const keyTypes = await preferredKeyTypes(ssh.knownHosts, lookupName(address, port)).catch(() => []);
-    const sock = via === null ? undefined : await forward({ host, via, hop, signal, timeout });
+    const sock = via === null ? undefined : await forward({ host: host.name, via, hop, signal, timeout });
     return connectSsh2({
-      attempt: { host: host.name, address, port, username, tried: login.described },
+      attempt: { host: host.name, address, port, username, tried: login.describe },
       login,
       sock,
       keyTypes,
@@ -75,8 +79,9 @@ export function createSsh2Connector(options: Ssh2Options): Connector {
         return await turnstile.pass(leg.gate, signal, () => open(leg, signal));
       } catch (thrown) {
         if (signal.aborted) throw interrupted(leg.host.name);
-        if (attempt >= RETRIES || !wasDropped(thrown)) throw thrown;
-        await wait(attempt * 200 + Math.random() * 300, undefined, { signal }).catch(() => undefined);
+        if (!wasDropped(thrown)) throw thrown;
+        if (attempt >= tries) throw countTries(thrown, tries);
+        await wait(Math.min(attempt * 200, 1000) + Math.random() * 300, undefined, { signal }).catch(() => undefined);
       }
     }
   }
@@ -95,7 +100,7 @@ export function createSsh2Connector(options: Ssh2Options): Connector {
       try {
         via = await bastions.reach(way, signal, attempt => openPatiently(leg, attempt));
       } catch (thrown) {
-        throw signal.aborted ? interrupted(host.name) : behindBastion(host, hop, thrown);
+        throw signal.aborted ? interrupted(host.name) : blameBastion(host.name, thrown);
       }
     }
     return { via, way };
@@ -116,46 +121,12 @@ function gateOf(hop: JumpHost, via: ForwardingConnection | null, way: string): s
   return via === null ? `${hop.address}:${hop.port}` : way;
 }
 
-interface Forwarding {
-  readonly host: Host;
-  readonly via: ForwardingConnection;
-  readonly hop: JumpHost;
-  readonly signal: AbortSignal;
-  readonly timeout: number;
+/** sshd's MaxStartups closes connections before the handshake. A login that failed is never tried again by itself. */
+function wasDropped(thrown: unknown): thrown is FleetflipError {
+  return thrown instanceof FleetflipError && thrown.failure.code === 'CONNECTION_DROPPED';
 }
 
-async function forward({ host, via, hop, signal, timeout }: Forwarding): Promise<Duplex> {
-  const opening = via.forward(hop.address, hop.port);
-  try {
-    return await abortable(opening, AbortSignal.any([signal, AbortSignal.timeout(timeout)]));
-  } catch (thrown) {
-    opening.then(
-      late => late.destroy(),
-      () => undefined,
-    );
-    const reason = thrown instanceof Error ? thrown.message : String(thrown);
-    throw connectFailure(
-      { host: host.name },
-      {
-        code: 'BASTION_FAILED',
-        what: `the bastion could not reach ${hop.address} port ${hop.port}: ${reason}`,
-        hint: 'Correct the address, or allow TCP forwarding on the bastion',
-      },
-    );
-  }
-}
-
-/** A host key or login of the bastion is its own failure, said of the host that waits behind it. */
-function behindBastion(host: Host, hop: JumpHost, thrown: unknown): unknown {
-  if (!(thrown instanceof FleetflipError)) return thrown;
+function countTries(thrown: FleetflipError, tries: number): FleetflipError {
   const { failure } = thrown;
-  return new FleetflipError(
-    { ...failure, host: host.name, what: `at the bastion ${hop.address}: ${failure.what}` },
-    { cause: thrown },
-  );
-}
-
-/** sshd's MaxStartups closes connections before the handshake. */
-function wasDropped(thrown: unknown): boolean {
-  return thrown instanceof FleetflipError && thrown.failure.code === 'CONNECTION_LOST';
+  return new FleetflipError({ ...failure, what: `${failure.what} (tried ${tries} times)` }, { cause: thrown });
 }

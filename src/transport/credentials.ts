@@ -5,16 +5,18 @@ import { join } from 'node:path';
 import type { AuthenticationType } from 'ssh2';
 import ssh2 from 'ssh2';
 import { type Failure, FleetflipError } from '../domain/error.ts';
+import { WatchedAgent } from './agent.ts';
 
+/** For one connection. */
 export interface Login {
   /** Tried in this order. */
   readonly methods: readonly LoginMethod[];
-  /** For the message when none of them is taken. */
-  readonly described: readonly string[];
+  /** What was there to try, and what came of it: for the message when none of them is taken. */
+  describe(): readonly string[];
 }
 
 export type LoginMethod =
-  | { readonly type: 'agent'; readonly username: string; readonly agent: string }
+  | { readonly type: 'agent'; readonly username: string; readonly agent: WatchedAgent }
   | { readonly type: 'publickey'; readonly username: string; readonly key: Buffer };
 
 export interface LoginQuestion {
@@ -23,6 +25,7 @@ export interface LoginQuestion {
   /** Absolute paths; empty: agent and usual files. */
   readonly identity: readonly string[];
   readonly home: string;
+  /** The path of its socket. */
   readonly agent: string | undefined;
 }
 
@@ -30,16 +33,18 @@ const USUAL = ['id_ed25519', 'id_ecdsa', 'id_rsa'];
 
 /** @throws FleetflipError `KEY_UNREADABLE` or `KEY_ENCRYPTED` for a key that the inventory names. */
 export async function gatherLogin(question: LoginQuestion): Promise<Login> {
-  const { username, agent } = question;
+  const { username } = question;
   const named = question.identity.length > 0;
   const files = named ? question.identity : USUAL.map(file => join(question.home, '.ssh', file));
   const keys = await Promise.all(files.map(file => readKey(file, named, question.host)));
   const usable = keys.flatMap((key, at) => (key === null ? [] : [{ key, file: files[at] ?? '' }]));
-  const fromFiles = usable.map(({ key }): LoginMethod => ({ type: 'publickey', username, key }));
-  const fromAgent: LoginMethod[] = agent === undefined || named ? [] : [{ type: 'agent', username, agent }];
+  const agent = question.agent === undefined || named ? null : new WatchedAgent(question.agent);
   return {
-    methods: [...fromAgent, ...fromFiles],
-    described: [...fromAgent.map(() => 'the SSH agent'), ...usable.map(({ file }) => file)],
+    methods: [
+      ...(agent === null ? [] : [{ type: 'agent' as const, username, agent }]),
+      ...usable.map(({ key }) => ({ type: 'publickey' as const, username, key })),
+    ],
+    describe: () => [...(agent === null ? [] : [agent.describe()]), ...usable.map(({ file }) => file)],
   };
 }
 

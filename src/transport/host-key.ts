@@ -33,7 +33,13 @@ export function keyType(key: Buffer): string {
 
 /** @returns null when the key is the host's; otherwise why the connection must end. Under `accept-new` writes the file. */
 export async function judgeHostKey(question: HostKeyQuestion): Promise<Failure | null> {
-  const entries = await readKnownHosts(question.file);
+  let text: string;
+  try {
+    text = await readKnownHosts(question.file);
+  } catch (thrown) {
+    return unchecked(question, 'looked up', thrown);
+  }
+  const entries = parseKnownHosts(text);
   const name = lookupName(question.address, question.port);
   const found = findEntries(entries, name);
   const offered = question.key.toString('base64');
@@ -47,8 +53,9 @@ export async function judgeHostKey(question: HostKeyQuestion): Promise<Failure |
     );
   const plain = found.filter(entry => entry.marker === null);
   if (plain.some(entry => entry.key === offered)) return null;
-  const [first] = plain;
-  if (first !== undefined) return changed(question, first);
+  const type = keyType(question.key);
+  const offending = plain.find(entry => entry.type === type) ?? plain[0];
+  if (offending !== undefined) return changed(question, offending);
   if (found.some(entry => entry.marker === 'cert-authority'))
     return refuse(
       question,
@@ -56,32 +63,30 @@ export async function judgeHostKey(question: HostKeyQuestion): Promise<Failure |
       `is not in ${question.file}, which trusts a certificate authority (@cert-authority) that ssh2 cannot honour`,
       `Add the host's own key to ${question.file}`,
     );
-  if (question.policy === 'accept-new') {
-    await remember(question, entries);
-    return null;
-  }
-  const scan = `ssh-keyscan -p ${question.port} ${question.address}`;
+  if (question.policy === 'accept-new') return remember(question, { text, entries });
   return refuse(
     question,
     'HOST_KEY_UNKNOWN',
     `is not in ${question.file}`,
-    `Compare the fingerprint with the server's own, then add the key: ${scan} >> ${question.file}`,
+    `Compare the fingerprint with the server's own; if it is right, add this line to the file: ${lineOf(question, name)}`,
   );
 }
 
 /** Host key algorithms to ask for, so that a known host is asked for the kind of key that is known. */
 export async function preferredKeyTypes(file: string, name: string): Promise<readonly string[]> {
-  const entries = findEntries(await readKnownHosts(file), name).filter(entry => entry.marker === null);
+  const known = parseKnownHosts(await readKnownHosts(file));
+  const entries = findEntries(known, name).filter(entry => entry.marker === null);
   return [
     ...new Set(entries.flatMap(entry => (entry.type === 'ssh-rsa' ? ['rsa-sha2-512', 'rsa-sha2-256'] : [entry.type]))),
   ];
 }
 
-async function readKnownHosts(file: string): Promise<readonly KnownHost[]> {
+/** A file that is not there says nothing of any host. */
+async function readKnownHosts(file: string): Promise<string> {
   try {
-    return parseKnownHosts(await readFile(file, 'utf8'));
+    return await readFile(file, 'utf8');
   } catch (thrown) {
-    if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return [];
+    if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return '';
     throw thrown;
   }
 }
@@ -92,7 +97,7 @@ function changed(question: HostKeyQuestion, entry: KnownHost): Failure {
     question,
     'HOST_KEY_CHANGED',
     `is not the ${entry.type} key of ${question.file}:${entry.line}: the server was reinstalled, or someone stands between`,
-    `If the change is right: ssh-keygen -R '${name}' -f ${question.file}, then add the new key`,
+    `If the change is right: ssh-keygen -R '${name}' -f '${question.file}', then add the new key`,
   );
 }
 
@@ -108,12 +113,35 @@ function refuse(question: HostKeyQuestion, code: string, what: string, hint: str
   };
 }
 
-async function remember(question: HostKeyQuestion, entries: readonly KnownHost[]): Promise<void> {
+/** Hashed where the file is, and on a line of its own, whatever the file ends with. */
+async function remember(
+  question: HostKeyQuestion,
+  { text, entries }: { text: string; entries: readonly KnownHost[] },
+): Promise<Failure | null> {
   const name = lookupName(question.address, question.port);
-  const hashed = entries.some(entry => entry.patterns.some(pattern => pattern.startsWith('|1|')));
-  const shown = hashed ? hashName(name, randomBytes(20)) : name;
-  await mkdir(dirname(question.file), { recursive: true, mode: 0o700 });
-  await appendFile(question.file, `${shown} ${keyType(question.key)} ${question.key.toString('base64')}\n`, {
-    mode: 0o600,
-  });
+  const hashed = entries.some(entry => entry.patterns[0]?.startsWith('|1|'));
+  const line = lineOf(question, hashed ? hashName(name, randomBytes(20)) : name);
+  const gap = text === '' || text.endsWith('\n') ? '' : '\n';
+  try {
+    await mkdir(dirname(question.file), { recursive: true, mode: 0o700 });
+    await appendFile(question.file, `${gap}${line}\n`, { mode: 0o600 });
+    return null;
+  } catch (thrown) {
+    return unchecked(question, 'remembered', thrown);
+  }
+}
+
+/** As it stands in known_hosts. */
+function lineOf({ key }: HostKeyQuestion, name: string): string {
+  return `${name} ${keyType(key)} ${key.toString('base64')}`;
+}
+
+function unchecked(question: HostKeyQuestion, done: string, thrown: unknown): Failure {
+  const reason = thrown instanceof Error ? thrown.message : String(thrown);
+  return refuse(
+    question,
+    'HOST_KEY_UNCHECKED',
+    `could not be ${done} in ${question.file}: ${reason}`,
+    'Correct ssh.knownHosts, or the rights of that file',
+  );
 }

@@ -45,10 +45,13 @@ function parseLine(line: string, number: number): readonly KnownHost[] {
   if (names === undefined || type === undefined || key === undefined || !/^[A-Za-z0-9+/]+=*$/.test(key)) return [];
   if (marked !== undefined && marked !== '@revoked' && marked !== '@cert-authority') return [];
   const marker = marked === '@revoked' ? 'revoked' : marked === '@cert-authority' ? 'cert-authority' : null;
-  return [{ line: number, marker, patterns: names.split(','), type, key }];
+  // A hash stands alone: what follows a comma would be part of it.
+  const patterns = names.startsWith('|') ? [names] : names.split(',');
+  return [{ line: number, marker, patterns, type, key }];
 }
 
 function matches(patterns: readonly string[], name: string): boolean {
+  if (patterns[0]?.startsWith('|')) return matchesHash(patterns[0], name);
   let found = false;
   for (const pattern of patterns) {
     const negated = pattern.startsWith('!');
@@ -59,19 +62,32 @@ function matches(patterns: readonly string[], name: string): boolean {
   return found;
 }
 
+/** `*` stands for any characters, `?` for one. Only the last star is ever tried again, so that no pattern takes long. */
 function matchesOne(pattern: string, name: string): boolean {
-  if (pattern.startsWith('|')) return matchesHash(pattern, name);
-  const source = pattern
-    .toLowerCase()
-    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
-    .replaceAll('*', '.*')
-    .replaceAll('?', '.');
-  return new RegExp(`^${source}$`).test(name);
+  const wanted = pattern.toLowerCase();
+  let at = 0;
+  let seen = 0;
+  let star = -1;
+  let from = 0;
+  while (seen < name.length) {
+    const one = wanted[at];
+    if (one === '*') {
+      star = at++;
+      from = seen;
+    } else if (one === '?' || one === name[seen]) {
+      at += 1;
+      seen += 1;
+    } else if (star >= 0) {
+      at = star + 1;
+      seen = ++from;
+    } else return false;
+  }
+  return /^\**$/.test(wanted.slice(at));
 }
 
 function matchesHash(pattern: string, name: string): boolean {
-  const [, magic, salt, hash] = pattern.split('|');
-  if (magic !== '1' || salt === undefined || hash === undefined) return false;
+  const [, salt, hash] = /^\|1\|([A-Za-z0-9+/]+=*)\|([A-Za-z0-9+/]+=*)$/.exec(pattern) ?? [];
+  if (salt === undefined || hash === undefined) return false;
   const expected = Buffer.from(hash, 'base64');
   const actual = createHmac('sha1', Buffer.from(salt, 'base64')).update(name).digest();
   return expected.length === actual.length && timingSafeEqual(expected, actual);

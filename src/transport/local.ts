@@ -40,7 +40,8 @@ function connectLocally(shell: string, env: NodeJS.ProcessEnv): Connection {
 }
 
 function run({ shell, command, env }: { shell: string; command: string; env: NodeJS.ProcessEnv }): Channel {
-  const child = spawn(shell, ['-c', command], { env, stdio: 'pipe' });
+  // The leader of a session, as every command is that an SSH server runs.
+  const child = spawn(shell, ['-c', command], { env, stdio: 'pipe', detached: true });
   let end: (exit: Exit) => void = () => undefined;
   const exit = new Promise<Exit>(resolve => {
     end = resolve;

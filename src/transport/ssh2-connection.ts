@@ -1,13 +1,13 @@
-/** One SSH connection by ssh2, from the handshake to its end, as the port wants it. */
+/** One connection by ssh2, from its first byte to the moment it is ready, and the word that it has ended. */
 
 import { connect } from 'node:net';
-import { Duplex } from 'node:stream';
-import { Client, type ClientChannel, type ConnectConfig } from 'ssh2';
+import type { Duplex } from 'node:stream';
+import { Client, type ConnectConfig } from 'ssh2';
 import { type Failure, FleetflipError } from '../domain/error.ts';
-import type { Channel, Connection, Exit } from '../ports.ts';
 import { strictAlgorithms } from './algorithms.ts';
 import { createAuthHandler, type Login } from './credentials.ts';
-import { type Attempt, connectFailure, explainConnectError, interrupted } from './failures.ts';
+import { type Attempt, explainEnding, interrupted, type Stage } from './failures.ts';
+import { type ForwardingConnection, wrap } from './ssh2-channels.ts';
 
 export interface Keepalive {
   /** Milliseconds. */
@@ -31,24 +31,20 @@ export interface Handshake {
   readonly signal: AbortSignal;
 }
 
-/** A connection that can also reach further hosts. */
-export interface ForwardingConnection extends Connection {
-  forward(address: string, port: number): Promise<Duplex>;
-}
-
-/** How long a server may take to close after our goodbye. */
-const GOODBYE = 1000;
-
 /** @throws FleetflipError with phase `connect`. */
 export async function connectSsh2(handshake: Handshake): Promise<ForwardingConnection> {
   const { attempt, signal } = handshake;
-  if (signal.aborted) throw interrupted(attempt.host);
+  if (signal.aborted) {
+    handshake.sock?.destroy();
+    throw interrupted(attempt.host);
+  }
   const client = new Client();
   const sock = handshake.sock ?? connect({ host: attempt.address, port: attempt.port, noDelay: true });
   const verifier = createVerifier(handshake);
+  const stage = watchStage(client);
   const ended = watchEnd(client).then(reason => {
     sock.destroy();
-    return verifier.refusal() ?? reason;
+    return verifier.end() ?? reason;
   });
   await new Promise<void>((resolve, reject) => {
     const stop = (): void => {
@@ -62,30 +58,40 @@ export async function connectSsh2(handshake: Handshake): Promise<ForwardingConne
     });
     void ended.then(reason => {
       signal.removeEventListener('abort', stop);
-      reject(explainEnd(attempt, reason));
+      reject(reason instanceof FleetflipError ? reason : explainEnding(attempt, { stage: stage(), reason }));
     });
     client.connect(configure(handshake, sock, verifier.verify));
   });
   return wrap({ client, sock, attempt, closed: ended });
 }
 
-function explainEnd(attempt: Attempt, reason: Error | null): FleetflipError {
-  if (reason instanceof FleetflipError) return reason;
-  return explainConnectError(attempt, reason ?? new Error('the server closed the connection'));
+function watchStage(client: Client): () => Stage {
+  let stage: Stage = 'dial';
+  client.once('connect', () => {
+    stage = 'handshake';
+  });
+  client.once('handshake', () => {
+    stage = 'login';
+  });
+  return () => stage;
 }
 
 interface Verifier {
   readonly verify: (key: Buffer, answer: (valid: boolean) => void) => void;
-  /** Why a key was refused; null when none was. */
-  readonly refusal: () => FleetflipError | null;
+  /** The connection has ended: a verdict that comes later is nobody's. @returns why a key was refused, if one was */
+  readonly end: () => FleetflipError | null;
 }
 
 /** Each key is judged once, however often the connection changes its session keys. */
 function createVerifier({ attempt, judge }: Handshake): Verifier {
   const verdicts = new Map<string, Promise<Failure | null>>();
   let refusal: FleetflipError | null = null;
+  let ended = false;
   return {
-    refusal: () => refusal,
+    end() {
+      ended = true;
+      return refusal;
+    },
     // ssh2 takes every answer but false for yes, a promise too: the verdict goes through its callback only.
     verify(key, answer) {
       const text = key.toString('base64');
@@ -93,7 +99,8 @@ function createVerifier({ attempt, judge }: Handshake): Verifier {
       verdicts.set(text, verdict);
       void verdict.then(failure => {
         if (failure !== null) refusal ??= new FleetflipError(failure);
-        answer(failure === null);
+        // ssh2 throws at an answer after the end.
+        if (!ended) answer(failure === null);
       });
     },
   };
@@ -119,6 +126,7 @@ function watchEnd(client: Client): Promise<Error | null> {
     client.on('error', (error: Error) => {
       if (!isAboutOneKey(error)) resolve(error);
     });
+    client.once('end', () => resolve(null));
     client.once('close', () => resolve(null));
   });
 }
@@ -126,89 +134,6 @@ function watchEnd(client: Client): Promise<Error | null> {
 /** An SSH agent that does not answer, or a key that does not sign: the next way to log in is tried. */
 function isAboutOneKey(error: Error): boolean {
   return ('level' in error && error.level === 'agent') || /^Error (while )?signing/.test(error.message);
-}
-
-interface Ready {
-  readonly client: Client;
-  readonly sock: Duplex;
-  readonly attempt: Attempt;
-  readonly closed: Promise<Error | null>;
-}
-
-function wrap({ client, sock, attempt, closed }: Ready): ForwardingConnection {
-  let isClosed = false;
-  void closed.then(() => {
-    isClosed = true;
-  });
-
-  /** ssh2 answers by callback, throws, or is silent when the connection ends. */
-  function ask<T>(question: (answer: (error: Error | undefined, value: T) => void) => void): Promise<T> {
-    return new Promise((resolve, reject) => {
-      void closed.then(reason => reject(reason ?? new Error('the connection is closed')));
-      question((error, value) => (error === undefined ? resolve(value) : reject(error)));
-    });
-  }
-
-  return {
-    closed,
-    async exec(command) {
-      try {
-        const stream = await ask<ClientChannel>(answer => client.exec(command, answer));
-        return channelOf(stream, closed);
-      } catch (thrown) {
-        throw noChannel(attempt, isClosed, thrown);
-      }
-    },
-    forward: (address, port) => ask(answer => client.forwardOut('127.0.0.1', 0, address, port, answer)),
-    close() {
-      client.end();
-      const impatience = setTimeout(() => sock.destroy(), GOODBYE);
-      impatience.unref();
-      void closed.then(() => clearTimeout(impatience));
-    },
-  };
-}
-
-function noChannel(attempt: Attempt, isClosed: boolean, thrown: unknown): FleetflipError {
-  const reason = thrown instanceof Error ? thrown.message : String(thrown);
-  const lost = isClosed || /^(No response from server|Not connected)/.test(reason);
-  return connectFailure(attempt, {
-    kind: lost ? 'lost' : 'failed',
-    code: lost ? 'CONNECTION_LOST' : 'CHANNEL_REFUSED',
-    what: lost ? `the connection was lost: ${reason}` : `the host opened no channel for a command: ${reason}`,
-    hint: lost
-      ? 'Look at the network and at the SSH server'
-      : 'Look at MaxSessions of the SSH server; the account must be allowed to run commands',
-  });
-}
-
-function channelOf(stream: ClientChannel, closed: Promise<unknown>): Channel {
-  let told: Exit = { code: null, signal: null };
-  let end: (exit: Exit) => void = () => undefined;
-  const exit = new Promise<Exit>(resolve => {
-    end = resolve;
-  });
-  stream.on('error', () => undefined);
-  stream.on('exit', (code: number | null, signal?: string) => {
-    told = { code, signal: signal ?? null };
-  });
-  stream.once('close', () => end(told));
-  void closed.then(() => {
-    stream.destroy();
-    end(told);
-  });
-  return {
-    stdin: stream,
-    stdout: stream,
-    stderr: stream.stderr,
-    exit,
-    destroy() {
-      stream.destroy();
-      // ssh2's own destroy only asks the server to close: here whoever reads or writes is let go at once.
-      Duplex.prototype.destroy.call(stream, new Error('the channel was given up'));
-      end(told);
-    },
-  };
 }
 
 function unreadable(attempt: Attempt, thrown: unknown): Failure {

@@ -129,6 +129,22 @@ describe('stage and flip', () => {
 });
 
 describe('rollback', () => {
+  it('is refused after a rollback, and never returns to a release that was reverted', async () => {
+    const [one, two] = [await local.release('1', ONE), await local.release('2', TWO)];
+    for (const source of [one, two]) await deploy(local.fleet, source, options());
+    expect(await rollback(local.fleet, options())).toMatchObject({ outcome: 'committed' });
+    const again = await rollback(local.fleet, options());
+    expect(again).toMatchObject({ outcome: 'unchanged', exitCode: 1 });
+    expect(again.hosts.map(host => host.error?.code)).toEqual(['NO_PREVIOUS', 'NO_PREVIOUS', 'NO_PREVIOUS']);
+    const live = join(local.root('web2'), 'foo');
+    await local.fake('web2', 'mv', `for last; do :; done\n[ "$last" != '${live}' ] || exit 1\nexec /bin/mv "$@"`);
+    expect(await deploy(local.fleet, two, options())).toMatchObject({ outcome: 'reverted', exitCode: 3 });
+    await local.unfake('web2');
+    expect(await rollback(local.fleet, options())).toMatchObject({ outcome: 'unchanged', exitCode: 1 });
+    expect(await links()).toEqual(['foo_l', 'foo_l', 'foo_l']);
+    expect(await deploy(local.fleet, two, options())).toMatchObject({ outcome: 'committed' });
+  });
+
   it('allows extra files, and refuses changed ones unless the drift is accepted', async () => {
     await deploy(local.fleet, await local.release('1', ONE), options());
     await deploy(local.fleet, await local.release('2', TWO), options());

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/engine/prepare.ts';
 import { loadAgent, openSession } from '../../src/host/index.ts';
-import { adopt, check, deploy, history, recover, rollback, stage, status, unlock } from '../../src/index.ts';
+import { adopt, check, deploy, history, recover, stage, status, unlock } from '../../src/index.ts';
 import type { HostSession } from '../../src/ports.ts';
 import { type LocalFleet, makeLocalFleet, readTree } from '../support/local-fleet.ts';
 import { findUserlands } from '../support/userlands.ts';
@@ -88,15 +88,15 @@ describe.each(findUserlands())('the agent under $name', ({ path }) => {
   });
 
   it('never lets a reader miss the link while it flips back and forth', async () => {
-    await deploy(local.fleet, await local.release('1', { a: '1' }), options());
-    await deploy(local.fleet, await local.release('2', { a: '2' }), options());
+    const sources = [await local.release('1', { a: '1' }), await local.release('2', { a: '2' })];
+    for (const source of sources) await deploy(local.fleet, source, options());
     let reading = true;
     let misses = 0;
     const watcher = (async () => {
       while (reading) await readFile(join(local.root('web1'), 'foo', 'a')).catch(() => (misses += 1));
     })();
-    for (let turn = 0; turn < 4; turn++)
-      expect(await rollback(local.fleet, options())).toMatchObject({ outcome: 'committed' });
+    for (const source of [...sources, ...sources])
+      expect(await deploy(local.fleet, source, options())).toMatchObject({ outcome: 'committed' });
     reading = false;
     await watcher;
     expect(misses).toBe(0);
@@ -104,13 +104,17 @@ describe.each(findUserlands())('the agent under $name', ({ path }) => {
 
   it('gives the lock to one session, frees it when that one ends, and counts a dead holder as gone', async () => {
     const [one, other] = [await open(), await open()];
-    await one.lock({ deployment: 'd1', owner: "o'hara@büro", command: 'deploy' });
-    await expect(other.lock({ deployment: 'd2', owner: 'x', command: 'deploy' })).rejects.toThrow(/LOCKED/);
-    await expect(other.lock({ deployment: 'd1', owner: 'x', command: 'deploy' })).rejects.toThrow(/SHARED_ROOT/);
+    await one.lock({ deployment: 'd1', owner: "o'hara@büro", command: 'deploy', lease: 30_000 });
+    await expect(other.lock({ deployment: 'd2', owner: 'x', command: 'deploy', lease: 30_000 })).rejects.toThrow(
+      /LOCKED/,
+    );
+    await expect(other.lock({ deployment: 'd1', owner: 'x', command: 'deploy', lease: 30_000 })).rejects.toThrow(
+      /SHARED_ROOT/,
+    );
     const seen = await other.probe('none');
     expect(seen.lock).toMatchObject({ deployment: 'd1', command: 'deploy', alive: true });
     await one.unlock();
-    await other.lock({ deployment: 'd2', owner: 'x', command: 'deploy' });
+    await other.lock({ deployment: 'd2', owner: 'x', command: 'deploy', lease: 30_000 });
     expect((await one.probe('none')).lock?.deployment).toBe('d2');
   });
 
@@ -136,9 +140,10 @@ describe.each(findUserlands())('the agent under $name', ({ path }) => {
       owner: 'o',
       participants: ['web1'],
       decider: 'web1',
+      window: 60_000,
     };
     await expect(session.stage(staging)).rejects.toThrow(/NOT_LOCKED/);
-    await session.lock({ deployment: 'd', owner: 'o', command: 'deploy' });
+    await session.lock({ deployment: 'd', owner: 'o', command: 'deploy', lease: 30_000 });
     await session.stage(staging);
     await expect(session.arm(arming)).rejects.toThrow(/UNPROVEN/);
     await expect(session.flip('d')).rejects.toThrow(/NOT_ARMED/);
@@ -160,7 +165,7 @@ describe.each(findUserlands())('the agent under $name', ({ path }) => {
     const session = await open();
     const source = await local.release('1', { a: '1' });
     const { release } = await stage(local.fleet, source, options());
-    await session.lock({ deployment: 'd', owner: 'o', command: 'flip' });
+    await session.lock({ deployment: 'd', owner: 'o', command: 'flip', lease: 30_000 });
     await session.arm({
       slot: 'foo_l',
       release: release ?? '',
@@ -170,11 +175,12 @@ describe.each(findUserlands())('the agent under $name', ({ path }) => {
       owner: 'o',
       participants: ['web1'],
       decider: 'web1',
+      window: 60_000,
     });
     await session.flip('d');
     expect(await local.link('web1')).toBe('foo_l');
-    await session.revert('d');
-    await session.revert('d');
+    await session.revert('d', true);
+    await session.revert('d', true);
     expect(await local.link('web1')).toBe(null);
     expect((await session.probe('none')).slots[0]).toMatchObject({ slot: 'foo_l', role: 'rejected' });
     await expect(session.flip('d')).rejects.toThrow(/NOT_ARMED/);
@@ -183,7 +189,7 @@ describe.each(findUserlands())('the agent under $name', ({ path }) => {
   it('refuses everything on a host that is not settled, until recover has settled it', async () => {
     const session = await open();
     const { release } = await stage(local.fleet, await local.release('1', { a: '1' }), options());
-    await session.lock({ deployment: 'd', owner: 'o', command: 'flip' });
+    await session.lock({ deployment: 'd', owner: 'o', command: 'flip', lease: 30_000 });
     await session.arm({
       slot: 'foo_l',
       release: release ?? '',
@@ -193,6 +199,7 @@ describe.each(findUserlands())('the agent under $name', ({ path }) => {
       owner: 'o',
       participants: ['web1'],
       decider: 'web1',
+      window: 60_000,
     });
     await session.flip('d');
     await session.unlock();
@@ -249,7 +256,7 @@ describe.each(findUserlands())('the agent under $name', ({ path }) => {
 
   it('gives a lock up by force, and shows whose it was', async () => {
     const session = await open();
-    await session.lock({ deployment: 'd1', owner: 'ann', command: 'deploy' });
+    await session.lock({ deployment: 'd1', owner: 'ann', command: 'deploy', lease: 30_000 });
     const asked: string[] = [];
     const result = await unlock(local.fleet, {
       ...options(),

@@ -46,13 +46,15 @@ describe('status', () => {
       status(
         host('web01', { live: { slot: 'foo_l', release: ONE, label: 'v1', drift } }),
         host('web02', { lock: LOCK }),
-        host('web03', { deployment: { id: 'D', state: 'flipped' } }),
+        host('web03', { deployment: { id: 'D', state: 'flipped', guard: { alive: true, remaining: 41_000 } } }),
         host('web04', { reachable: false, live: null, idle: [], error: fail('web04', 'nobody answers', 'DOWN') }),
       ),
     );
     expect(text).toContain('web01: foo_l drifted since it was proven: 1 changed, 0 missing, 4 extra (a, b, c, ...)');
     expect(text).toContain('web02: locked by ann@laptop, who runs deploy (deployment D) since 2026-01-02 03:04:05Z');
-    expect(text).toContain('web03: deployment D is flipped and NOT settled. Next: fleetflip recover');
+    expect(text).toContain(
+      'web03: deployment D is flipped and NOT settled; its guard reverts it in 41.0 s, unless it is renewed',
+    );
     expect(text).toContain('web04: nobody answers (DOWN). Free space');
     expect(text).toMatch(/THE FLEET IS NOT SETTLED\. Next: fleetflip recover\.$/);
   });

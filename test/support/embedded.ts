@@ -72,9 +72,13 @@ export const FAKES = {
 };
 
 function equip(host: DemoHost): EmbeddedHost {
+  let serial = 0;
   return {
     ...host,
-    setFaults: faults => writeFile(join(host.directory, 'faults.json'), JSON.stringify(faults)),
+    setFaults(faults) {
+      serial += 1;
+      return writeFile(join(host.directory, 'faults.json'), JSON.stringify({ ...faults, serial }));
+    },
     async fake(program, script) {
       await writeFile(join(host.bin, program), `#!/bin/sh\n${script}\n`);
       await chmod(join(host.bin, program), 0o755);

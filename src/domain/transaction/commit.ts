@@ -1,13 +1,12 @@
 /** Phase two: the flip and everything after it, up to the settled fleet. */
 
 import type { Outcome } from '../event.ts';
-import { enterPhase, release } from './orders.ts';
-import { decider, measureSkew, movers, type State, type Step } from './state.ts';
+import { enterPhase, orderMovers, release } from './orders.ts';
+import { decider, flipOrdered, measureSkew, movers, type State, type Step } from './state.ts';
 
 export function startFlip(state: State): Step {
   const hosts = state.hosts.map(host => ({ ...host, flipOrdered: host.part !== null && !host.part.current }));
-  const ordered = { ...state, hosts };
-  return enterPhase(ordered, 'flip', movers(ordered));
+  return orderMovers({ ...state, hosts }, 'flip');
 }
 
 /** If any link moved and not all did, or not together enough, the answer is revert. */
@@ -31,43 +30,50 @@ export function judgeFlip(state: State): Step {
       ],
     });
   }
-  const first = decider(state);
-  return enterPhase({ ...state, decided: 'asked' }, 'decide', first === undefined ? [] : [first]);
+  return enterPhase(state, 'decide', 'renew', movers(state));
 }
 
-/** Only a refusal of the decider makes a revert; without its answer the commit may stand, and nothing is touched. */
+/**
+ * Every guard was renewed: the decider is asked to commit. Only its refusal makes a revert; without its answer the commit
+ * may stand, and nothing is touched.
+ */
 export function decide(state: State): Step {
   const first = decider(state);
-  if (first?.link === 'confirmed') {
-    const others = movers(state).filter(host => host.name !== first.name);
-    const decided: State = { ...state, decided: 'yes' };
-    return others.length === 0 ? release(decided, 'committed') : enterPhase(decided, 'confirm', others);
+  if (first === undefined) throw new Error('no link is to move, and a commit is decided');
+  if (state.decided === 'no') {
+    if (state.aborted || state.hosts.some(host => host.failure !== null)) return startRevert(state);
+    return enterPhase({ ...state, decided: 'asked' }, 'decide', 'confirm', [first]);
   }
-  return first?.link === 'moved' ? startRevert({ ...state, decided: 'no' }) : release(state, 'unknown');
+  if (first.link === 'confirmed') return startConfirm({ ...state, decided: 'yes' });
+  return first.link === 'unknown' ? release(state, 'unknown') : startRevert({ ...state, decided: 'no' });
+}
+
+function startConfirm(state: State): Step {
+  const others = movers(state).filter(host => host.link !== 'confirmed');
+  return others.length === 0 ? release(state, 'committed') : enterPhase(state, 'confirm', 'confirm', others);
 }
 
 export function finishConfirm(state: State): Step {
-  return release(state, movers(state).every(host => host.link === 'confirmed') ? 'committed' : 'unknown');
+  const links = movers(state).map(host => host.link);
+  if (links.every(link => link === 'confirmed')) return release(state, 'committed');
+  return release(state, links.includes('unknown') || links.includes('moved') ? 'unknown' : 'split');
 }
 
 /** Puts back every host that was armed, moved, or may have been. */
 export function startRevert(state: State): Step {
   const touched = movers(state).filter(host => host.link !== 'untouched');
-  return touched.length === 0 ? release(state, 'unchanged') : enterPhase(state, 'revert', touched);
+  return touched.length === 0 ? release(state, 'unchanged') : enterPhase(state, 'revert', 'revert', touched);
 }
 
 export function finishRevert(state: State): Step {
   return release(state, judgeRevert(state));
 }
 
+/** Before a flip was ordered no link can have moved, whether or not every host has answered since. */
 function judgeRevert(state: State): Outcome {
+  if (!flipOrdered(state)) return 'unchanged';
   const links = movers(state).map(host => host.link);
-  if (links.includes('stuck')) return 'split';
   if (links.includes('unknown')) return 'unknown';
-  return anyLinkMoved(state) ? 'reverted' : 'unchanged';
-}
-
-/** Once a flip was ordered, a link may have moved: only a run that ended before it left every link alone. */
-function anyLinkMoved(state: State): boolean {
-  return movers(state).some(host => host.flipOrdered);
+  if (links.every(link => link === 'confirmed')) return 'committed';
+  return links.includes('stuck') || links.includes('confirmed') ? 'split' : 'reverted';
 }

@@ -3,9 +3,10 @@
  * the answers of all its hosts, so that a failing run names every host that failed.
  */
 
-import type { Failure } from '../error.ts';
+import type { Failure, Phase } from '../error.ts';
 import { decide, finishConfirm, finishRevert, judgeFlip, startFlip, startRevert } from './commit.ts';
-import { enterPhase, giveOrder, release, retry } from './orders.ts';
+import { blame, learn } from './learn.ts';
+import { enterPhase, lockAgain, orderMovers, orderNext, release, retry } from './orders.ts';
 import { type Input, type Planner, type Settings, type State, type Step, updateHost } from './state.ts';
 
 export interface Start {
@@ -33,88 +34,57 @@ export function start({ hosts, settings }: Start): Step {
     })),
     waiting: [],
     aborted: false,
+    late: false,
+    lockings: 1,
     decided: 'no',
     instant: 0,
     outcome: null,
     failures: [],
   };
-  return enterPhase(state, 'connect', state.hosts);
+  return enterPhase(state, 'connect', 'connect', state.hosts);
 }
 
 /** @param plan called once, after every host was probed */
 export function next(state: State, input: Input, plan: Planner): Step {
   if (state.phase === 'ended') return { state, orders: [] };
   if (input.kind === 'abort') return { state: { ...state, aborted: true }, orders: [] };
+  if (input.kind === 'late') return { state: runOut(state, input.phase), orders: [] };
   if (!state.waiting.includes(input.host)) return { state, orders: [] };
   const told = input.kind === 'done' ? learn(state, input) : blame(state, input);
-  if (input.kind === 'failed') {
-    const again = retry(told, input);
-    if (again !== null) return again;
-  }
+  const more = input.kind === 'failed' ? persist(told, input) : null;
+  if (more !== null) return more;
   const waited = { ...told, waiting: told.waiting.filter(name => name !== input.host) };
   return waited.waiting.length > 0 ? { state: waited, orders: [] } : advance(waited, plan);
 }
 
-function learn(state: State, input: Extract<Input, { kind: 'done' }>): State {
-  switch (input.order) {
-    case 'connect':
-      return updateHost(state, input.host, { connected: true });
-    case 'lock':
-      return updateHost(state, input.host, { locked: true });
-    case 'probe':
-      return updateHost(state, input.host, { observation: input.observation ?? null });
-    case 'stage':
-      return state;
-    case 'verify':
-      return updateHost(state, input.host, { voted: true });
-    case 'arm':
-      return updateHost(state, input.host, { link: 'armed' });
-    case 'flip':
-      return updateHost(state, input.host, { link: 'moved', flippedAt: input.at ?? null });
-    case 'confirm':
-      return updateHost(state, input.host, { link: 'confirmed' });
-    case 'revert':
-      return updateHost(state, input.host, { link: 'reverted' });
-    case 'unlock':
-      return updateHost(state, input.host, { locked: false });
-  }
+function runOut(state: State, phase: Phase): State {
+  if (phase === 'lock') return { ...state, settings: { ...state.settings, waiting: false } };
+  return phase === state.phase ? { ...state, late: true } : state;
 }
 
-/** A failed unlock spoils nothing: the agent releases its lock when the session ends. */
-function blame(state: State, input: Extract<Input, { kind: 'failed' }>): State {
-  if (input.order === 'unlock') return updateHost(state, input.host, { locked: false });
+/** What a failure is answered with at once, while the other hosts are still awaited; null: nothing. */
+function persist(state: State, input: Extract<Input, { kind: 'failed' }>): Step | null {
   const host = state.hosts.find(candidate => candidate.name === input.host);
-  const failure = host?.failure ?? input.failure;
-  const refused = input.failure.kind === 'refused';
-  switch (input.order) {
-    case 'arm':
-      return updateHost(state, input.host, { failure, link: refused ? 'untouched' : 'doubtful' });
-    case 'flip':
-      return updateHost(state, input.host, { failure, link: 'doubtful' });
-    case 'confirm':
-      return updateHost(state, input.host, { failure, link: refused ? 'moved' : 'unknown' });
-    case 'revert':
-      return updateHost(state, input.host, { failure, link: refused && host?.link === 'moved' ? 'stuck' : 'unknown' });
-    default:
-      return updateHost(state, input.host, { failure });
-  }
+  const guardWon = input.order === 'confirm' && state.phase === 'confirm' && host?.link === 'reverted';
+  return guardWon ? orderNext(state, 'forward', host) : retry(state, input);
 }
 
 function advance(state: State, plan: Planner): Step {
+  const ends = state.aborted || anyFailed(state);
   switch (state.phase) {
     case 'connect':
-      return state.aborted || anyFailed(state) ? release(state, 'unchanged') : enterPhase(state, 'lock', state.hosts);
+      return ends ? release(state, 'unchanged') : enterPhase(state, 'lock', 'lock', state.hosts);
     case 'lock':
-      if (anyFailed(state)) return release(state, isHeld(state) ? 'locked' : 'unchanged');
-      return state.aborted ? release(state, 'unchanged') : enterPhase(state, 'probe', state.hosts);
+      if (!ends) return enterPhase(state, 'probe', 'probe', state.hosts);
+      return isHeld(state) ? giveWay(state) : release(state, 'unchanged');
     case 'probe':
-      return state.aborted || anyFailed(state) ? release(state, 'unchanged') : applyPlan(state, plan);
+      return ends ? release(state, 'unchanged') : applyPlan(state, plan);
     case 'stage':
-      return state.aborted || anyFailed(state) ? release(state, 'unchanged') : giveOrder(state, 'verify');
+      return ends ? release(state, 'unchanged') : orderMovers(state, 'verify');
     case 'verify':
       return passBarrier(state);
     case 'arm':
-      return state.aborted || anyFailed(state) ? startRevert(state) : startFlip(state);
+      return ends ? startRevert(state) : startFlip(state);
     case 'flip':
       return judgeFlip(state);
     case 'decide':
@@ -124,10 +94,19 @@ function advance(state: State, plan: Planner): Step {
     case 'revert':
       return finishRevert(state);
     case 'unlock':
-      return { state: { ...state, phase: 'ended' }, orders: [] };
+      return state.outcome === null ? lockAgain(state) : { state: { ...state, phase: 'ended' }, orders: [] };
     default:
       throw new Error(`the machine waits in no phase ${state.phase}`);
   }
+}
+
+/** Another deployment holds a host: all that is held is released, so that two never hold half a fleet each. */
+function giveWay(state: State): Step {
+  const others = state.hosts.some(host => host.failure !== null && host.failure.code !== 'LOCKED');
+  if (!state.settings.waiting || state.aborted || others) return release(state, 'locked');
+  const patient = { ...state, hosts: state.hosts.map(host => ({ ...host, failure: null })) };
+  const holders = patient.hosts.filter(host => host.locked);
+  return holders.length === 0 ? lockAgain(patient) : enterPhase(patient, 'unlock', 'unlock', holders);
 }
 
 function applyPlan(state: State, plan: Planner): Step {
@@ -138,7 +117,7 @@ function applyPlan(state: State, plan: Planner): Step {
   const hosts = state.hosts.map(host => ({ ...host, part: parts.get(host.name) ?? null }));
   const ready = { ...state, hosts, instant: planned.plan.instant };
   if (hosts.every(host => host.part?.current)) return release(ready, 'current');
-  return giveOrder(ready, state.settings.staging ? 'stage' : 'verify');
+  return orderMovers(ready, state.settings.staging ? 'stage' : 'verify');
 }
 
 function refusePlan(state: State, refusals: readonly Failure[]): Step {
@@ -157,7 +136,7 @@ function refusePlan(state: State, refusals: readonly Failure[]): Step {
 function passBarrier(state: State): Step {
   const unanimous = !state.aborted && state.hosts.every(host => host.part?.current || host.voted);
   if (!unanimous) return release(state, 'unchanged');
-  return state.settings.until === 'barrier' ? release(state, 'staged') : giveOrder(state, 'arm');
+  return state.settings.until === 'barrier' ? release(state, 'staged') : orderMovers(state, 'arm');
 }
 
 function anyFailed(state: State): boolean {

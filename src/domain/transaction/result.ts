@@ -58,8 +58,9 @@ function hostResult(host: HostState, fleet: Outcome, bytesSent: number): HostRes
 function judgeHost(host: HostState, fleet: Outcome): HostOutcome {
   switch (host.link) {
     case 'confirmed':
+      return 'confirmed';
     case 'unknown':
-      return host.link;
+      return host.flipOrdered ? 'unknown' : 'failed';
     case 'reverted':
       return host.failure !== null ? 'failed' : host.flipOrdered ? 'reverted' : 'unchanged';
     case 'stuck':

@@ -6,9 +6,12 @@ import type { HostPart, Planned } from '../plan.ts';
 import type { Observation } from '../slot.ts';
 
 export type Order =
-  | { readonly kind: 'connect' | 'lock' | 'unlock' | 'arm' | 'flip' | 'confirm' | 'revert'; readonly host: string }
-  | { readonly kind: 'probe'; readonly host: string }
-  | { readonly kind: 'stage' | 'verify'; readonly host: string; readonly part: HostPart };
+  | { readonly kind: 'connect' | 'probe' | 'arm' | 'flip' | 'renew' | 'unlock'; readonly host: string }
+  | { readonly kind: 'stage' | 'verify'; readonly host: string; readonly part: HostPart }
+  /** Given again after a pause while an answer is missing: `attempt` counts from 1. */
+  | { readonly kind: 'lock' | 'confirm' | 'forward'; readonly host: string; readonly attempt: number }
+  /** `reject`: the release was live somewhere, so that it is marked as reverted on every host. */
+  | { readonly kind: 'revert'; readonly host: string; readonly attempt: number; readonly reject: boolean };
 
 export type OrderKind = Order['kind'];
 
@@ -21,7 +24,10 @@ export type Input =
       readonly at?: Instant | null;
     }
   | { readonly kind: 'failed'; readonly order: OrderKind; readonly host: string; readonly failure: Failure }
-  | { readonly kind: 'abort' };
+  /** The operator wants the run to end. */
+  | { readonly kind: 'abort' }
+  /** The time of this phase is over: nothing is tried again in it. */
+  | { readonly kind: 'late'; readonly phase: Phase };
 
 /** When a link moved, on the coordinator's clock. */
 export interface Instant {
@@ -41,9 +47,9 @@ export type LinkState =
   | 'moved'
   | 'confirmed'
   | 'reverted'
-  /** A confirm or revert was tried as often as it is allowed, without an answer. */
+  /** A confirm or revert was tried until its time was over, without an answer. */
   | 'unknown'
-  /** A revert was refused by the host itself: the link is known to have stayed on the new release. */
+  /** The host itself could not put its link back: it is known to serve the new release. */
   | 'stuck';
 
 export interface HostState {
@@ -66,9 +72,11 @@ export interface Settings {
   readonly until: 'barrier' | 'confirm';
   /** Whether something is brought into the idle slot first. */
   readonly staging: boolean;
+  /** Whether a fleet that another deployment holds is waited for. */
+  readonly waiting: boolean;
   /** Milliseconds. */
   readonly maxSkew: number;
-  /** How often a confirm or revert is given to one host. */
+  /** How often a confirm, forward or revert is given to one host at most. */
   readonly tries: number;
 }
 
@@ -80,7 +88,11 @@ export interface State {
   /** Hosts whose answer to the present phase's order is awaited. */
   readonly waiting: readonly string[];
   readonly aborted: boolean;
-  /** The commit has been asked of the decider: nothing may be reverted from here unless it refused. */
+  /** The time of the present phase is over. */
+  readonly late: boolean;
+  /** How often the fleet was asked for its locks. */
+  readonly lockings: number;
+  /** `asked`: the commit has been ordered of the decider; nothing may be reverted from here unless it refused. */
   readonly decided: 'no' | 'asked' | 'yes';
   readonly instant: number;
   /** Set when the run is to end after the locks are released. */
@@ -104,6 +116,11 @@ export function movers(state: State): readonly HostState[] {
 /** The first participant by name. */
 export function decider(state: State): HostState | undefined {
   return movers(state)[0];
+}
+
+/** Whether a link may have moved anywhere: from the first order to flip on. */
+export function flipOrdered(state: State): boolean {
+  return state.hosts.some(host => host.flipOrdered);
 }
 
 export function updateHost(state: State, name: string, change: Partial<HostState>): State {

@@ -1,30 +1,45 @@
-# The one process of a host: the SSH server that $SERVER names. The keys are in /fleet.
+#!/bin/sh
+# A host: the SSH server that $SERVER names, with the keys that are in /fleet.
 set -eu
 
-sed -i "s|:/bin/bash\$|:$LOGIN_SHELL|" /etc/passwd
-for user in deploy colleague; do
-  mkdir -p "/home/$user/.ssh"
-  cp /fleet/authorized_keys "/home/$user/.ssh/authorized_keys"
-  chown -R "$user:" "/home/$user"
-  chmod 700 "/home/$user/.ssh"
-done
+key=/etc/host_key
 
-if [ -n "${LIVE:-}" ]; then
-  mkdir "/srv/www/$LIVE"
-  echo 'made by hand' >"/srv/www/$LIVE/index.html"
-  ln -s "$LIVE" /srv/www/foo
+main() {
+  sed -i "s|:/bin/bash\$|:$LOGIN_SHELL|" /etc/passwd
+  for user in deploy colleague; do let_in "$user"; done
+  [ -z "${LIVE:-}" ] || make_by_hand "$LIVE"
+  # A server that ends starts again, with the key that is there then.
+  while :; do
+    "serve_$SERVER" || echo "$SERVER ended with $?" >&2
+    sleep 0.1
+  done
+}
+
+let_in() {
+  mkdir -p "/home/$1/.ssh"
+  cp /fleet/authorized_keys "/home/$1/.ssh/authorized_keys"
+  chown -R "$1:" "/home/$1/.ssh"
+  chmod 700 "/home/$1/.ssh"
+}
+
+# make_by_hand TEXT: a release that nobody recorded is live, and TEXT is what the link says.
+make_by_hand() {
+  mkdir "/srv/www/$1"
+  echo 'made by hand' >"/srv/www/$1/index.html"
+  ln -s "$1" /srv/www/foo
   chown -hR deploy:www /srv/www/*
-fi
+}
 
-given=/fleet/$(hostname)/host_key
-own=/etc/host_key
-case $SERVER in
-  openssh)
-    cp "$given" $own
-    chmod 600 $own
-    exec /usr/sbin/sshd -D -e -f /dev/null -o HostKey=$own -o UsePAM=no -o PasswordAuthentication=no \
-      -o MaxStartups=100 -o LogLevel=ERROR -o SetEnv=PATH=/srv/bin:/usr/bin:/bin ;;
-  dropbear)
-    dropbearconvert openssh dropbear "$given" $own
-    exec dropbear -F -E -s -r $own -p 22 ;;
-esac
+serve_openssh() {
+  cp "/fleet/$(hostname)/host_key" $key
+  chmod 600 $key
+  /usr/sbin/sshd -D -e -f /dev/null -o HostKey=$key -o PidFile=/run/server.pid -o UsePAM=no \
+    -o PasswordAuthentication=no -o LogLevel=FATAL
+}
+
+serve_dropbear() {
+  dropbearconvert openssh dropbear "/fleet/$(hostname)/host_key" $key 2>/dev/null
+  dropbear -F -s -r $key -P /run/server.pid -p 22
+}
+
+main
