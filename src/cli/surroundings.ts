@@ -3,7 +3,7 @@
 import { type Failure, FleetflipError } from '../domain/error.ts';
 import type { Command, FleetEvent, Result } from '../domain/event.ts';
 import { type Fleet, loadInventory, type RunOptions } from '../index.ts';
-import { parseDuration } from '../inventory/index.ts';
+import { explainDuration, parseDuration } from '../inventory/index.ts';
 import { createLog, createView, formatEnd, type Log, type View, type ViewKind } from '../render/index.ts';
 import { askYes } from './ask.ts';
 import { type Signals, watchSignals } from './signals.ts';
@@ -130,9 +130,9 @@ function openLog(file: string): Log {
 
 /** @throws FleetflipError `USAGE` */
 function readWait(text: string): number {
-  const time = parseDuration(text);
-  if (time !== null) return time;
-  throw new FleetflipError(refuse('USAGE', `--wait ${text} is no time`, 'Write a time such as 30s, 10m or 2h'));
+  const mistake = explainDuration(text, { least: '1s', most: '24h' });
+  if (mistake === null) return parseDuration(text) ?? 0;
+  throw new FleetflipError(refuse('USAGE', `--wait ${text}: ${mistake[0]}`, mistake[1]));
 }
 
 export function refuse(code: string, what: string, hint: string): Failure {

@@ -51,10 +51,11 @@ function drawBytes({ phase, hosts, sendingSince }: ViewState, now: number): read
 function drawHosts(hosts: readonly HostView[], { phase, result }: ViewState): readonly Row[] {
   const names = Math.max(0, ...hosts.map(host => measure(makeSafe(host.name))));
   const slots = Math.max(0, ...hosts.map(host => measure(makeSafe(host.slot ?? ''))));
+  const doings = Math.max(10, ...hosts.map(host => host.doing.length));
   return hosts.map(host => {
     const slot = slots === 0 ? '' : `${pad(makeSafe(host.slot ?? ''), slots)}  `;
     const detail = result === null ? drawDetail(host, phase === 'stage') : '';
-    const text = `${host.failure ? '!' : ' '} ${pad(makeSafe(host.name), names)}  ${slot}${pad(host.doing, 10)}${detail}`;
+    const text = `${host.failure ? '!' : ' '} ${pad(makeSafe(host.name), names)}  ${slot}${pad(host.doing, doings)}${detail}`;
     return { tone: toneOf(host), text: text.trimEnd() };
   });
 }

@@ -76,7 +76,7 @@ test('a refusal is one only before any host was contacted', async () => {
 describe('a second signal', () => {
   test.each([
     ['connected', 1, 'unchanged', /No link was moved/],
-    ['flipping', 4, 'unknown', /Links may have moved: run fleetflip recover/],
+    ['flipping', 4, 'unknown', /run fleetflip recover$/],
   ])('leaves at once and says what that means: %s', async (place, exitCode, outcome, hint) => {
     const { child, stderr, end } = await startHanging(place, 'hang');
     child.kill('SIGINT');

@@ -80,6 +80,8 @@ describe('every command', () => {
       ['INVENTORY_NOT_FOUND', 'status', '-i', 'nope.yaml'],
       ['LOG_NOT_WRITABLE', 'check', '--log', join('nowhere', 'run.log')],
       ['USAGE', 'plan'],
+      ['USAGE', 'flip', '--wait', 'long'],
+      ['USAGE', 'rollback', '--wait', '999h'],
       ['USAGE', 'flip', '--bogus'],
     ] as const) {
       const json = await ff(...args, '--output', 'json');
