@@ -35,8 +35,10 @@ it('says what is true of a fleet whose hosts are cut off, and settles it', async
   const violations = [...results.flatMap(({ result }) => result.violations), ...unresolved];
   const outcomes = results.map(({ result }) => result.outcome);
   const counts = [...new Set(outcomes)].map(kind => `${outcomes.filter(one => one === kind).length} ${kind}`);
+  const reached = results.filter(({ result }) => result.reached).length;
   console.log(
-    `cuts: ${results.length} runs (${counts.join(', ')}), ${reads} reads through the links, ${violations.length} violations`,
+    `cuts: ${results.length} runs, ${reached} struck (${counts.join(', ')}), ${reads} reads through the links, ${violations.length} violations`,
   );
   expect(violations).toEqual([]);
+  expect(reached).toBeGreaterThan(results.length * 0.9);
 });

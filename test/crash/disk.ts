@@ -7,7 +7,7 @@ export interface Disk {
   readonly link: string | null;
   /** The newest deployment; a link that has moved is not looked at, so that `armed` may be flipped. */
   readonly run: { readonly id: string; readonly state: string } | null;
-  /** The newest lock's text when it is held. */
+  /** The newest lock's text when a process that lives holds it. */
   readonly lock: string | null;
   /** Processes that noted themselves as working under a lock, and live. */
   readonly writers: readonly number[];
@@ -22,7 +22,7 @@ export async function readDisk(root: string, name: string): Promise<Disk> {
   return {
     link: await readlink(join(root, name)).catch(() => null),
     run: newestRun(files),
-    lock: held === 'free' ? null : held,
+    lock: held !== null && (await isHolder(held)) ? held : null,
     writers: await findLiving(record, locks),
   };
 }
@@ -47,6 +47,11 @@ async function findLiving(record: string, locks: readonly string[]): Promise<rea
     return started !== null && started === said.split(' ')[0] ? [Number(pid)] : [];
   });
   return (await Promise.all(alive)).flat();
+}
+
+async function isHolder(text: string): Promise<boolean> {
+  const [pid = '', start] = text.split(' ');
+  return text !== 'free' && (await readStart(pid)) === start;
 }
 
 /** When a process began; null when there is none. */

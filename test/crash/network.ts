@@ -9,7 +9,7 @@ import type { Arena } from './arena.ts';
 export interface Network {
   readonly fleet: Fleet;
   relay(host: string): Relay;
-  /** One run's: notices within a second that nothing comes back any more. */
+  /** One run's: notices within seconds that nothing comes back any more. */
   connect(): Connector;
   mend(): void;
   close(): void;
@@ -33,8 +33,8 @@ export async function layNetwork(arena: Arena): Promise<Network> {
         env: {},
         home: '/',
         username: 'demo',
-        timeout: 3_000,
-        keepalive: { interval: 300, count: 3 },
+        timeout: 5_000,
+        keepalive: { interval: 500, count: 4 },
       }),
     mend: () => relays.forEach(one => void one.mend()),
     close: () => relays.forEach(one => void one.close()),

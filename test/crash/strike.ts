@@ -18,6 +18,8 @@ export interface Strike {
 export interface WasStruck {
   readonly violations: readonly string[];
   readonly outcome: Result['outcome'];
+  /** False when the run came to its end before it got to the point. */
+  readonly reached: boolean;
 }
 
 /** Afterwards the fleet is on a new release, fit for the next strike. */
@@ -27,15 +29,18 @@ export async function strikeAt(
 ): Promise<WasStruck> {
   const before = await arena.readDisks();
   const release = await arena.makeRelease();
+  let reached = false;
   const told = tellPoints(connector, here => {
-    if (here === point) strike();
+    if (here !== point) return;
+    reached = true;
+    strike();
   });
   const result = await deploy(fleet, release.path, { connector: told });
   const lies = await findLies({ arena, before, release, result });
   heal();
   const violations = [...lies, ...(await concludeByGuards(arena, { before, release }))];
   const what = `${name} at '${point}', ${result.outcome}`;
-  return { violations: violations.map(found => `${what}: ${found}`), outcome: result.outcome };
+  return { violations: violations.map(found => `${what}: ${found}`), outcome: result.outcome, reached };
 }
 
 interface Telling {
