@@ -87,8 +87,8 @@ function setStage(command: Command, kind: ViewKind): Stage {
     announce(result, kind);
     return result.exitCode;
   };
-  const fail = (thrown: unknown): number => conclude(explain(thrown, witness));
   const signals = watchSignals(() => process.exit(conclude(witness.breakOff(LEFT))));
+  const fail = (thrown: unknown): number => conclude(explain(thrown, witness, signals.signal));
   const crash = (thrown: unknown): never => process.exit(fail(thrown));
   process.once('uncaughtException', crash);
 
@@ -112,6 +112,7 @@ function setStage(command: Command, kind: ViewKind): Stage {
   };
 }
 
+const INTERRUPTED = { code: 'INTERRUPTED', what: 'the run was interrupted' } as const;
 const LEFT = { code: 'LEFT_AT_ONCE', what: 'the run was left at once, as a second signal asked' } as const;
 
 function openLog(file: string): Log {
@@ -140,8 +141,9 @@ export function refuse(code: string, what: string, hint: string): Failure {
 }
 
 /** A refusal before any contact is the user's to mend; whatever else is thrown is a defect. */
-function explain(thrown: unknown, witness: Witness): Result {
+function explain(thrown: unknown, witness: Witness, { aborted, reason }: AbortSignal): Result {
   if (thrown instanceof FleetflipError && !witness.wasContacted()) return witness.refuse(thrown.failures);
+  if (aborted && thrown === reason) return witness.breakOff(INTERRUPTED);
   const error = thrown instanceof Error ? thrown : new Error(String(thrown));
   process.stderr.write(`fleetflip: this is a defect, please report it:\n${error.stack ?? error.message}\n`);
   return witness.breakOff({ code: 'INTERNAL', what: `an internal error ended the run: ${error.message}` });

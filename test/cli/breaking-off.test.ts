@@ -73,6 +73,15 @@ test('a refusal is one only before any host was contacted', async () => {
   expect(after).toMatchObject({ code: 1, result: { outcome: 'unchanged', errors: [{ code: 'INTERNAL' }] } });
 });
 
+test('a signal before any host was contacted is no defect', async () => {
+  const { child, end } = await startHanging('before', 'interruption');
+  child.kill('SIGTERM');
+  const { code, stderr, result } = await end;
+  expect(code).toBe(1);
+  expect(result).toMatchObject({ outcome: 'unchanged', hosts: [], errors: [{ code: 'INTERRUPTED' }] });
+  expect(stderr).not.toContain('defect');
+});
+
 describe('a second signal', () => {
   test.each([
     ['connected', 1, 'unchanged', /No link was moved/],

@@ -30,18 +30,25 @@ process.exitCode = await withFleet({
     const events = place === 'flipping' ? [...(EVENTS.connected ?? []), flip] : (EVENTS[place] ?? []);
     for (const event of events) emit?.({ v: 1, time: '2026-01-02T03:04:05.000Z', ...event } as FleetEvent);
     signal?.addEventListener('abort', () => process.stderr.write('aborted\n'));
-    return happen();
+    return happen(signal);
   },
   end: code => code,
 });
 
-function happen(): Promise<number> {
+function happen(signal: AbortSignal | undefined): Promise<number> {
   if (happening === 'bug') throw new TypeError('a bug');
   if (happening === 'refusal')
     throw new FleetflipError({ kind: 'refused', code: 'NO', phase: 'prepare', what: 'no', hint: 'h' });
   if (happening === 'uncaught') setImmediate(() => void happenLater());
   process.stderr.write('hanging\n');
-  return new Promise(() => setInterval(() => undefined, 1000));
+  return new Promise((_, reject) => {
+    const alive = setInterval(() => undefined, 1000);
+    if (happening !== 'interruption') return;
+    signal?.addEventListener('abort', () => {
+      clearInterval(alive);
+      reject(signal.reason);
+    });
+  });
 }
 
 async function happenLater(): Promise<never> {
