@@ -1,16 +1,15 @@
 /** The simulated agent's phase two: arm, flip, revert, confirm, forward, and the guard (agent.sh). */
 
+import { startGuard } from './guarding.ts';
 import { directoryOf, NAME, RECORD, ROOT } from './host.ts';
-import { lastBeat, needLock } from './lock.ts';
-import { type Process, STEP, type Steps } from './process.ts';
+import { needLock } from './lock.ts';
+import { STEP, type Steps } from './process.ts';
 import { finishRun, keepStaged, settle, takeBack } from './settling.ts';
 import {
   decide,
   field,
   hasFlipped,
   isSettled,
-  makeShell,
-  newestLock,
   readLink,
   readRun,
   readSlot,
@@ -56,8 +55,7 @@ export function* arm(s: Shell, args: readonly string[]): Steps<boolean> {
     window,
     participants: participants.join('\n'),
   };
-  const named = world.broken === 'decider ignored' ? (participants.at(-1) ?? '') : decider;
-  const more = { decider: named, pulse, at: String(Math.floor(s.host.wall() / 1000)), boot: String(s.host.boot) };
+  const more = { decider, pulse, at: String(Math.floor(s.host.wall() / 1000)), boot: String(s.host.boot) };
   const run = `run.${s.token}.${deployment}.armed`;
   if (!(yield* writeRecord(s, run, { ...fields, ...more }))) {
     disk.remove(RECORD, run);
@@ -116,79 +114,6 @@ function* forgetRuns(s: Shell): Steps {
   }
 }
 
-/** @returns the pulse that the guard watches; null when it did not start */
-function* startGuard(s: Shell, deployment: string, window: number): Steps<string | null> {
-  const { host, process } = s;
-  yield STEP;
-  const pulse = `b.${s.token}.${newestLock(host).holder?.[0] ?? ''}`;
-  if (host.world.broken === 'no guard') return pulse;
-  host.start({
-    parent: process.pid,
-    session: null,
-    outlet: null,
-    body: self => guard(makeShell(self, s.slots), { deployment, pulse, window }),
-  });
-  for (let tries = 1; tries <= 200; tries++) {
-    yield STEP;
-    if (host.disk.has(RECORD, `guard.${deployment}`)) return pulse;
-    yield 50;
-  }
-  return null;
-}
-
-interface Watch {
-  readonly deployment: string;
-  readonly pulse: string;
-  /** Hundredths of a second. */
-  readonly window: number;
-}
-
-function* guard(s: Shell, { deployment, pulse, window }: Watch): Steps<number> {
-  const { disk } = s.host;
-  begin(s.process, 'guard');
-  s.process.watched = deployment;
-  yield STEP;
-  const words = `${s.process.pid} ${s.process.start} ${s.host.boot}`;
-  if (!disk.makeLink(RECORD, `guard.${deployment}`, words)) return 1;
-  const nap = window >= 2_000 ? 1_000 : window <= 100 ? 50 : window / 2;
-  if (!(yield* awaitArming(s, deployment))) return 1;
-  const armed = `${s.run.slice(0, s.run.lastIndexOf('.'))}.armed`;
-  const reverting = `${s.run.slice(0, s.run.lastIndexOf('.'))}.reverting`;
-  let last = s.host.uptime();
-  // Watching takes no step that could be struck, so that faults meet what follows from it.
-  while (disk.has(RECORD, armed) || disk.has(RECORD, reverting)) {
-    last = lastBeat(s.host, pulse) || last;
-    if (s.host.uptime() - last > window) yield* fire(s, deployment);
-    yield nap;
-  }
-  return 0;
-}
-
-function* awaitArming(s: Shell, deployment: string): Steps<boolean> {
-  for (let tries = 1; tries <= 40; tries++) {
-    yield* readRun(s);
-    if (s.runId === deployment) return true;
-    if (!s.host.disk.has(RECORD, `guard.${deployment}`)) return false;
-    yield 250;
-  }
-  const { disk } = s.host;
-  const said = disk.link(RECORD, `guard.${deployment}`) ?? '';
-  yield STEP;
-  disk.remove(RECORD, `guard.${deployment}`);
-  yield* readRun(s);
-  yield STEP;
-  if (s.runId !== deployment) return false;
-  disk.makeLink(RECORD, `guard.${deployment}`, said);
-  return true;
-}
-
-function* fire(s: Shell, deployment: string): Steps {
-  yield* readRun(s);
-  if (s.runId !== deployment) return;
-  if ((s.state === 'armed' || s.state === 'flipped') && !(yield* decide(s, 'reverting'))) return;
-  yield* finishRun(s);
-}
-
 function* needRun(s: Shell, deployment: string): Steps<boolean> {
   yield* readRun(s);
   if (s.state !== '' && s.runId === deployment) return true;
@@ -242,6 +167,7 @@ function isReverted({ state }: Shell): boolean {
 
 export function* confirm(s: Shell, [deployment = '']: readonly string[]): Steps<boolean> {
   if (!(yield* needRun(s, deployment))) return false;
+  if (s.host.world.broken === 'decider ignored' && field(s, 'decider') === s.host.name) return true;
   if (s.state === 'flipped') {
     yield* readLink(s);
     yield STEP;
@@ -280,12 +206,4 @@ export function* forward(s: Shell, [deployment = '']: readonly string[]): Steps<
     disk.rename(`there.${s.runId}`, NAME, `there.${s.runId}`, 'cancelled');
   }
   return (yield* finishRun(s)) || sayNo(s, 'FLIP_FAILED', '');
-}
-
-/** A process turns to a verb, of which the faults count the steps. */
-export function begin(process: Process, verb: string): void {
-  process.verb = verb;
-  process.turn = process.host.turn(verb);
-  process.step = 0;
-  process.ending = false;
 }

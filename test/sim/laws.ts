@@ -2,7 +2,7 @@
 
 import type { Result } from '../../src/domain/event.ts';
 import type { Change, Disk } from './disk.ts';
-import { directoryOf, type Host, NAME, RECORD, ROOT, SLOTS } from './host.ts';
+import { type Host, NAME, RECORD, ROOT, SLOTS } from './host.ts';
 import { isHolderAlive } from './lock.ts';
 import { claimed, newestRun, slotOf, splitRun } from './shell.ts';
 import { contentOf, idOf } from './staging.ts';
@@ -112,7 +112,7 @@ export class Laws {
       case 'confirmed': {
         if (this.#goneBack.has(deployment)) this.fail(host, `is ${state} after it was said that all went back`);
         const decider = [...participantsOf(host, deployment)].sort()[0];
-        const first = !stands && !(from !== undefined && from.name.endsWith('.forwarding'));
+        const first = !stands && from?.name.endsWith('.forwarding') !== true;
         if (first && decider !== host.name) this.fail(host, `is ${state} before the decider ${decider}`);
         return;
       }
@@ -125,7 +125,11 @@ export class Laws {
 
   /** What a run says of the fleet is true at the time at which it says so. */
   checkResult(result: Result): void {
-    if (result.command === 'recover') return this.#checkRecovery(result);
+    if (result.command === 'recover') this.#checkRecovery(result);
+    else this.#checkTransaction(result);
+  }
+
+  #checkTransaction(result: Result): void {
     const { deployment, outcome } = result;
     for (const { name, outcome } of result.hosts) {
       const host = this.#world.host(name);

@@ -5,6 +5,7 @@ import { FleetflipError } from '../../src/domain/error.ts';
 import type { Channel, Connection, Connector, Exit } from '../../src/ports.ts';
 import type { Machine } from './clock.ts';
 import type { Host } from './host.ts';
+import { Pipe } from './pipe.ts';
 import type { Process } from './process.ts';
 import { login } from './serving.ts';
 import type { World } from './world.ts';
@@ -39,49 +40,6 @@ function connect(world: World, machine: Machine, host: Host, signal: AbortSignal
     };
     timeline.at(4 * world.latency(), () => machine.deliver(knock), true);
   });
-}
-
-/** One direction of a connection. */
-class Pipe {
-  broken = false;
-  #last = 0;
-  #held: (() => void)[] = [];
-
-  readonly #link: Link;
-  readonly #wakes: boolean;
-
-  constructor(link: Link, wakes: boolean) {
-    this.#link = link;
-    this.#wakes = wakes;
-  }
-
-  send(act: () => void): void {
-    const { timeline } = this.#link.world;
-    const time = Math.max(this.#last, timeline.now + this.#link.world.latency());
-    this.#last = time;
-    timeline.at(time - timeline.now, () => this.#arrive(act), this.#wakes);
-  }
-
-  #arrive(act: () => void): void {
-    if (this.broken) return;
-    if (this.#held.length > 0 || this.#link.isSilent()) {
-      this.#held.push(act);
-      if (this.#held.length === 1) this.#waitForEnd();
-    } else act();
-  }
-
-  /** What a silent network has swallowed is sent again. */
-  #waitForEnd(): void {
-    const { timeline } = this.#link.world;
-    const release = (): void => {
-      if (this.broken) return;
-      if (this.#link.isSilent()) return this.#waitForEnd();
-      const held = this.#held;
-      this.#held = [];
-      for (const act of held) act();
-    };
-    timeline.at(Math.max(1, Math.min(5_000, this.#link.silentUntil() - timeline.now)), release, this.#wakes);
-  }
 }
 
 export class Link implements Connection {

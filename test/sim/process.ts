@@ -52,6 +52,7 @@ export class Process {
   readonly #steps: Steps<number>;
   readonly #input: Message[] = [];
   #waiting = false;
+  #cut = false;
 
   constructor({ host, parent, session, outlet, body }: Birth) {
     this.host = host;
@@ -64,18 +65,33 @@ export class Process {
     host.processes.set(this.pid, this);
   }
 
+  /** Turns to a verb, of which the faults count the steps. */
+  turnTo(verb: string): void {
+    this.verb = verb;
+    this.turn = this.host.turn(verb);
+    this.step = 0;
+    this.ending = false;
+  }
+
   write(text: string | Buffer): void {
     this.#outlet?.write(typeof text === 'string' ? Buffer.from(text, 'latin1') : text);
   }
 
   read(message: Message): void {
-    if (!this.alive) return;
+    if (!this.alive || (this.#cut && message !== null)) return;
     if (!this.#waiting) {
       this.#input.push(message);
       return;
     }
     this.#waiting = false;
     this.resume(message);
+  }
+
+  /** What is still to be read never comes, but for the end. */
+  cutInput(): void {
+    this.#input.length = 0;
+    this.#cut = true;
+    this.read(null);
   }
 
   /** Goes on until it sleeps, waits or ends. */

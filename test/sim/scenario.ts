@@ -1,7 +1,7 @@
 /** Stories that fast-check tells: who runs what and when on which fleet, and what breaks where. */
 
 import fc from 'fast-check';
-import { type Fault, KINDS, VERBS } from './chaos.ts';
+import { type Fault, KINDS, VERBS } from './faults.ts';
 
 export interface Actor {
   readonly command: 'deploy' | 'stage' | 'flip' | 'rollback' | 'recover';
@@ -39,17 +39,19 @@ const verbs = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom(...VERBS) },
 );
 
-const fault: fc.Arbitrary<Fault> = fc.record({
-  kind: fc.oneof(
-    { weight: 4, arbitrary: fc.constantFrom(...KINDS) },
-    { weight: 1, arbitrary: fc.constant('late' as const) },
-  ),
-  host: fc.nat(7),
-  verb: verbs,
-  turn: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat(2) }),
-  step: fc.oneof(fc.nat(8), fc.nat(20), fc.nat(45)),
-  time: times,
-});
+const fault: fc.Arbitrary<Fault> = fc
+  .record({
+    kind: fc.oneof(
+      { weight: 4, arbitrary: fc.constantFrom(...KINDS) },
+      { weight: 1, arbitrary: fc.constant('late' as const) },
+    ),
+    host: fc.nat(7),
+    verb: verbs,
+    turn: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat(2) }),
+    step: fc.oneof(fc.nat(8), fc.nat(20), fc.nat(45)),
+    time: times,
+  })
+  .map(one => (one.kind === 'short' ? { ...one, verb: 'receive' as const } : one));
 
 const actor: fc.Arbitrary<Actor> = fc.record({
   command: fc.oneof(

@@ -1,12 +1,12 @@
 /** The simulated agent's ways in: the login's prelude, `serve` and `receive`, and the verbs that only read (agent.sh). */
 
 import { decodeWord } from '../../src/host/words.ts';
-import { arm, begin, confirm, flip, forward, revert } from './arming.ts';
+import { arm, confirm, flip, forward, revert } from './arming.ts';
 import { directoryOf, RECORD } from './host.ts';
 import { beat, isHolderAlive, lastBeat, lock, unlock, use } from './lock.ts';
 import { INPUT, type Process, STEP, type Steps } from './process.ts';
 import { claimed, field, makeShell, newestLock, readLink, readRun, type Shell, say, sayNo } from './shell.ts';
-import { manifestOf, prove, receive, record, sayScan, scan, begin as startStage, timesOf } from './staging.ts';
+import { begin, manifestOf, prove, receive, record, sayScan, scan, timesOf } from './staging.ts';
 
 type Verb = (s: Shell, args: readonly string[]) => Steps<boolean>;
 
@@ -17,7 +17,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
   beat,
   use,
   unlock,
-  begin: startStage,
+  begin,
   prove,
   record,
   arm,
@@ -49,7 +49,7 @@ export function* login(self: Process): Steps<number> {
   self.write(`fleetflip ${nonce} ready\n`);
   if (verb === 'serve') return yield* serve(self);
   const [, , token = '', slot = '', kind = '', from = ''] = words;
-  begin(self, 'receive');
+  self.turnTo('receive');
   const code = yield* receive(self, { token: Number(token), slot, kind, from });
   self.ending = true;
   yield STEP;
@@ -69,7 +69,7 @@ function* serve(self: Process): Steps<number> {
     if (line === null || line === undefined) break;
     const [id = '', verb = '', ...words] = line.toString('latin1').trimEnd().split(' ');
     s.id = id;
-    begin(self, verb);
+    self.turnTo(verb);
     self.host.world.tell(() => `${self.host.name}[${self.pid}] < ${line.toString('latin1').trimEnd().slice(0, 200)}`);
     yield STEP;
     const done = yield* (VERBS[verb] ?? unknown)(s, words.map(decodeWord));
@@ -81,7 +81,7 @@ function* serve(self: Process): Steps<number> {
     self.write(Buffer.concat(s.out.map(part => (typeof part === 'string' ? Buffer.from(part, 'latin1') : part))));
     s.out = [];
   }
-  begin(self, 'leave');
+  self.turnTo('leave');
   yield* unlock(s);
   return 0;
 }

@@ -80,6 +80,7 @@ export function* settle(s: Shell): Steps<boolean> {
   }
   for (const directory of [`there.${s.runId}`, `back.${s.runId}`]) {
     yield STEP;
+    if (s.host.world.broken === 'no cancel' && directory.startsWith('there.')) continue;
     disk.removeDirectory(directory);
   }
   yield STEP;

@@ -2,17 +2,17 @@
 
 import type { Result } from '../../src/domain/event.ts';
 import type { Fleet } from '../../src/domain/fleet.ts';
-import { deploy, flip, recover, rollback, stage } from '../../src/index.ts';
 import { Chaos } from './chaos.ts';
-import { Machine, Timeline } from './clock.ts';
-import { directoryOf, Host, LOCKS, NAME, RECORD, ROOT, SLOTS } from './host.ts';
+import { Timeline } from './clock.ts';
+import { Coordinator, describeEnd } from './coordinator.ts';
+import { describeFleet, furnish } from './furnishing.ts';
+import { Host } from './host.ts';
 import { Laws, Violation } from './laws.ts';
-import { createConnector, type Link } from './network.ts';
+import type { Link } from './network.ts';
 import type { Process } from './process.ts';
 import { Random } from './random.ts';
-import { RELEASES, type SimRelease } from './releases.ts';
+import { RELEASES } from './releases.ts';
 import type { Actor, Scenario } from './scenario.ts';
-import { textOf } from './staging.ts';
 
 /** What is broken on purpose, so that a test of the test finds it. */
 export type Broken =
@@ -25,81 +25,6 @@ export type Broken =
 
 /** Milliseconds of virtual time in which every run ends. */
 const PATIENCE = 3_600_000;
-
-export class Coordinator {
-  readonly machine: Machine;
-  result: Result | null = null;
-  crashed = false;
-  /** Whether its end was seen. */
-  seen = false;
-  readonly #abort = new AbortController();
-
-  readonly actor: Actor;
-  readonly #world: World;
-  readonly #number: number;
-
-  constructor(world: World, actor: Actor, number: number) {
-    this.actor = actor;
-    this.#world = world;
-    this.#number = number;
-    this.machine = new Machine(world.timeline, actor.clockError);
-  }
-
-  start(): void {
-    if (this.crashed) return;
-    this.#run().then(
-      result => {
-        this.result = result;
-      },
-      (thrown: unknown) => {
-        this.#world.failure ??= thrown;
-      },
-    );
-  }
-
-  abort(): void {
-    this.#abort.abort();
-  }
-
-  /** @param silent its connections are not closed */
-  crash(silent: boolean): void {
-    if (this.crashed) return;
-    this.crashed = true;
-    this.machine.dead = true;
-    for (const link of this.#world.links)
-      if (link.machine === this.machine && !silent) link.up.send(() => link.endThere());
-  }
-
-  get ended(): boolean {
-    return this.crashed || this.result !== null;
-  }
-
-  #run(): Promise<Result> {
-    const { actor, machine } = this;
-    const world = this.#world;
-    const options = {
-      connector: createConnector(world, machine),
-      clock: machine,
-      signal: this.#abort.signal,
-      owner: `someone@machine${this.#number}`,
-      wait: actor.wait,
-      random: (bytes: number) => Buffer.from(world.random.hex(bytes), 'hex'),
-    };
-    const source = RELEASES[actor.release]?.label ?? '';
-    switch (actor.command) {
-      case 'deploy':
-        return deploy(world.fleet, source, options);
-      case 'stage':
-        return stage(world.fleet, source, options);
-      case 'flip':
-        return flip(world.fleet, options);
-      case 'rollback':
-        return rollback(world.fleet, options);
-      case 'recover':
-        return recover(world.fleet, options);
-    }
-  }
-}
 
 export class World {
   readonly timeline = new Timeline();
@@ -239,48 +164,6 @@ export class World {
   }
 }
 
-function describeEnd({ actor, result, crashed }: Coordinator): string {
-  if (result === null) return `${actor.command} ENDED ${crashed ? 'crashed' : ''}`;
-  const hosts = result.hosts.map(host => `${host.name} ${host.outcome} ${host.error?.code ?? ''}`);
-  return `${actor.command} ${result.deployment} ENDED ${result.outcome}: ${hosts.join(', ')} ${result.errors.map(one => one.what)}`;
-}
-
 /** Longer than a guard's nap, than any process stands still, and than a host is down. */
 const LEISURE = 300_000;
 const RECOVERIES = 3;
-
-function describeFleet(names: readonly string[], window: number): Fleet {
-  const app = { name: NAME, root: '/www', slots: [...SLOTS] };
-  const ssh = { port: 22, identity: [], knownHosts: '/', hostKeys: 'strict' as const, jump: [] };
-  const hosts = names.map(name => ({ name, address: name, tags: [], app, ssh }));
-  const strategy = { parallel: 8, stageWithin: 120_000, confirmWithin: window, maxSkew: 1_000 };
-  return { app, hosts, strategy, checks: { idle: [] } };
-}
-
-function furnish({ disk }: Host, start: Scenario['start']): void {
-  for (const directory of [ROOT, RECORD, 'history', LOCKS]) disk.make(directory);
-  disk.flush();
-  const [first, second] = RELEASES;
-  if (start === 'nothing' || first === undefined || second === undefined) return;
-  disk.put(RECORD, 'agent', { kind: 'file', text: '', mtime: 0 });
-  fill(disk, 'foo_l', first, '');
-  if (start !== 'one') fill(disk, 'foo_r', second, 'previous');
-  disk.makeLink(ROOT, NAME, start === 'odd text' ? './foo_l/' : 'foo_l');
-  disk.flush();
-}
-
-function fill(disk: Host['disk'], slot: string, release: SimRelease, role: string): void {
-  disk.make(directoryOf(slot));
-  for (const entry of release.manifest)
-    disk.put(directoryOf(slot), entry.path, { kind: 'file', text: textOf(entry), mtime: 1 });
-  const fields = {
-    state: 'verified',
-    release: release.id,
-    label: release.label,
-    role,
-    found: 'no',
-    at: '1',
-    boot: '1',
-  };
-  disk.put(RECORD, `slot.${slot}`, { kind: 'record', fields });
-}
