@@ -2,7 +2,7 @@
 
 import { type Arena, type ArenaOptions, startArena } from './arena.ts';
 
-export interface Campaign<T, R> {
+export interface Campaign<T, R extends { readonly violations: readonly string[] }> {
   readonly fleets: number;
   readonly arena: ArenaOptions;
   readonly items: (arena: Arena) => Promise<readonly T[]>;
@@ -16,7 +16,12 @@ export interface Outcome<T, R> {
   readonly unresolved: readonly string[];
 }
 
-export async function runCampaign<T, R>({ fleets, arena, items, run }: Campaign<T, R>): Promise<Outcome<T, R>> {
+export async function runCampaign<T, R extends { readonly violations: readonly string[] }>({
+  fleets,
+  arena,
+  items,
+  run,
+}: Campaign<T, R>): Promise<Outcome<T, R>> {
   const arenas = await startAll(fleets, arena);
   const [first] = arenas;
   if (first === undefined) throw new Error('a campaign has fleets');
@@ -24,8 +29,12 @@ export async function runCampaign<T, R>({ fleets, arena, items, run }: Campaign<
     const queue = [...(await items(first))];
     const results: { item: T; result: R }[] = [];
     const work = async (one: Arena): Promise<void> => {
-      for (let item = queue.shift(); item !== undefined; item = queue.shift())
-        results.push({ item, result: await run(one, item) });
+      for (let item = queue.shift(); item !== undefined; item = queue.shift()) {
+        const result = await run(one, item);
+        // At once: a campaign that is cut short has told what it found.
+        for (const violation of result.violations) console.error(violation);
+        results.push({ item, result });
+      }
     };
     await Promise.all(arenas.map(work));
     const seen = await Promise.all(arenas.map(one => one.stopWatching()));

@@ -11,6 +11,8 @@ import { leaveBehind } from './leftover.ts';
 import { strikeAt } from './strike.ts';
 import { awaitGuards, awaitLocks, judgeLinks } from './verdict.ts';
 
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+
 let arena: Arena<EmbeddedHost>;
 beforeAll(async () => {
   arena = await setUp(await startEmbeddedFleet(3));

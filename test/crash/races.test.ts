@@ -9,6 +9,8 @@ import type { HostSession } from '../../src/ports.ts';
 import { type LocalFleet, makeLocalFleet } from '../support/local-fleet.ts';
 import { isAlive, readDisk, readGuard } from './disk.ts';
 
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+
 /** Leases and windows, in milliseconds. */
 const SHORT = 3_000;
 const LONG = 600_000;

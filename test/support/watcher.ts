@@ -1,5 +1,5 @@
 /**
- * Reads files through live links, without a pause, until its standard input ends. Every link must resolve at every
+ * Reads files through live links, over and over, until its standard input ends. Every link must resolve at every
  * instant to a release in which all files are of one version. Told in its first argument: links, and files of a release.
  */
 
@@ -41,7 +41,7 @@ function complain(what: string): void {
 
 function lookAround(): void {
   for (const link of links) look(link);
-  setTimeout(lookAround, 1);
+  setTimeout(lookAround, 3);
 }
 
 lookAround();
