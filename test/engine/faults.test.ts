@@ -1,6 +1,6 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Case, CONNECTING, type Idle, KEEPALIVE, NOTHING, STAGING } from './fault-cases.ts';
 import { expectServed, type FaultyFleet, otherSlot, startFaultyFleet } from './faulty-fleet.ts';
 
@@ -11,6 +11,7 @@ beforeAll(async () => {
   await faulty.expectSound();
 });
 afterAll(() => faulty.stop());
+afterEach(() => faulty.heal());
 
 /** Milliseconds: a host that falls silent keeps its lock for half of its own patience. */
 const PATIENCE = 180_000;
@@ -38,7 +39,7 @@ async function expectUnchanged({ kind, code, phase, leaves, how, silent, ...faul
     else expect([name, disk.records[idle]]).toEqual([name, RECORDED[left](release.label)]);
     if (left === 'whole' || left === 'staged') expect(disk.slots[idle]).toEqual(release.files);
   }
-  await faulty.host('demo2').setFaults({});
+  await faulty.heal();
   await faulty.expectSound();
 }
 

@@ -1,6 +1,7 @@
 /** Three embedded hosts that serve a release, and what has to stand on their disks when one of them misbehaves. */
 
 import { randomBytes } from 'node:crypto';
+import { readdir } from 'node:fs/promises';
 import { expect } from 'vitest';
 import type { Failure } from '../../src/domain/error.ts';
 import type { FleetEvent, Result } from '../../src/domain/event.ts';
@@ -44,6 +45,8 @@ export interface FaultyFleet {
   read(): Promise<Disks>;
   /** As `read`, once every lock is free and nothing is left of what ran; those of `busy` are not waited for. */
   readQuiet(busy?: readonly string[]): Promise<Disks>;
+  /** Takes away all faults and fakes. */
+  heal(): Promise<void>;
   /** All is well again: the next release goes live everywhere. */
   expectSound(): Promise<void>;
   stop(): Promise<void>;
@@ -115,6 +118,12 @@ export async function startFaultyFleet(confirmWithin = 20_000): Promise<FaultyFl
     deployNext,
     read,
     readQuiet,
+    async heal() {
+      for (const host of embedded.hosts) {
+        await host.setFaults({});
+        for (const fake of await readdir(host.bin)) await host.unfake(fake);
+      }
+    },
     async expectSound() {
       const before = await read();
       // A host that was cut off without a word keeps its lock for as long as its lease.
@@ -145,6 +154,15 @@ export function expectServed(name: string, { disk, before }: { disk: OnDisk; bef
   expect([name, disk.link]).toEqual([name, live]);
   expect(disk.slots[live]).toEqual(before?.slots[live]);
   expect(disk.records[live]).toBe(before?.records[live]);
+}
+
+/** Every link is as it was, to the letter, and the release is marked as reverted wherever it was. */
+export function expectReverted(after: Disks, { before, label }: { before: Disks; label: string }): void {
+  for (const [name, disk] of Object.entries(after)) {
+    expectServed(name, { disk, before: before[name] });
+    expect([name, disk.run, disk.history.at(-1)]).toEqual([name, 'reverted', `reverted ${label}`]);
+    expect([name, disk.records[otherSlot(disk.link)]]).toEqual([name, `verified ${label} rejected`]);
+  }
 }
 
 export function otherSlot(slot: string | null): string {

@@ -69,6 +69,15 @@ export const FAKES = {
   /** For `mv`: fails only when the last argument is that path, such as the live link. */
   failOn: (path: string): string =>
     `for last; do :; done\n[ "$last" != '${path}' ] || { echo "mv: I/O error" >&2; exit 1; }\nPATH=\${PATH#*:}\nexec mv "$@"`,
+  /** For `mv`: fails when that path is the last argument once more. @param mark a file that remembers the first time */
+  failOnSecond: (path: string, mark: string): string =>
+    `for last; do :; done
+if [ "$last" = '${path}' ]; then
+  [ ! -e '${mark}' ] || { echo "mv: I/O error" >&2; exit 1; }
+  : >'${mark}'
+fi
+PATH=\${PATH#*:}
+exec mv "$@"`,
 };
 
 function equip(host: DemoHost): EmbeddedHost {

@@ -24,6 +24,8 @@ export interface Faults {
   readonly exitWithoutStatus?: boolean;
   /** Bytes are counted from the end of this text on. Default: from the first byte. */
   readonly from?: string;
+  /** Waits for the command's next word, which is then the first that is not passed on. */
+  readonly inAnswer?: boolean;
   /** So many connections are spoiled in the middle, and no more. Default: all. */
   readonly times?: number;
 }
@@ -110,11 +112,23 @@ function makeTrap({ faults, socket, channel, meter }: Trapped): Transform {
         deaf = true;
         const { serial = 0 } = faults;
         spoiled.set(serial, (spoiled.get(serial) ?? 0) + 1);
-        due?.strike();
+        if (faults.inAnswer) onNextWord(channel, () => due?.strike());
+        else due?.strike();
       }
       done();
     },
   });
+}
+
+/** From now on nothing is passed on of what the command says. */
+function onNextWord(channel: ServerChannel, act: () => void): void {
+  const write = channel.write.bind(channel);
+  channel.write = () => {
+    channel.write = write;
+    act();
+    channel.write = () => true;
+    return true;
+  };
 }
 
 /** Looks for the text across chunks: gives where in the chunk it ends, null when it has not come yet. */
