@@ -35,7 +35,10 @@ export class Pipe {
     const { timeline } = this.#link.world;
     const release = (): void => {
       if (this.broken) return;
-      if (this.#link.isSilent()) return this.#waitForEnd();
+      if (this.#link.isSilent()) {
+        this.#waitForEnd();
+        return;
+      }
       const held = this.#held;
       this.#held = [];
       for (const act of held) act();

@@ -102,7 +102,10 @@ export class Process {
       const { done, value } = this.#steps.next(message);
       this.host.world.running = null;
       if (!this.alive) return;
-      if (done) return this.#end(value);
+      if (done) {
+        this.#end(value);
+        return;
+      }
       message = undefined;
       if (value === INPUT) {
         const next = this.#input.shift();
@@ -113,7 +116,9 @@ export class Process {
         message = next;
       } else {
         const pause = value === STEP ? this.host.world.chaos.strike(this) : value;
-        if (pause > 0) return this.host.world.timeline.at(pause, () => this.resume());
+        if (pause <= 0) continue;
+        this.host.world.timeline.at(pause, () => this.resume());
+        return;
       }
     }
   }
