@@ -222,15 +222,13 @@ note_slot() {
 # Sets run (the file of the newest deployment), run_id and state; all empty when there is none. An armed deployment whose
 # link has moved is flipped. A file that was cut or altered is torn.
 read_run() {
-  run='' run_id='' run_rec='' state='' newest_run=0
-  for one in "$record"/run.*.*.*; do
-    [ -f "$one" ] || continue
-    part=${one##*/run.}
-    case $part in *.new) continue ;; esac
-    if [ "${part%%.*}" -ge "$newest_run" ]; then
-      newest_run=${part%%.*}
-      run=$one
-    fi
+  run_id='' run_rec='' state=''
+  # A listing can miss a file that is being renamed; two in a row do not miss the same.
+  find_run
+  listed='?'
+  while [ "$run" != "$listed" ]; do
+    listed=$run
+    find_run
   done
   [ -n "$run" ] || return 0
   state=${run##*.}
@@ -245,6 +243,20 @@ read_run() {
     run_rec=$rec
     state=torn
   fi
+}
+
+# Sets run, and newest_run: the token under which it was armed.
+find_run() {
+  run='' newest_run=0
+  for one in "$record"/run.*.*.*; do
+    [ -f "$one" ] || continue
+    part=${one##*/run.}
+    case $part in *.new) continue ;; esac
+    if [ "${part%%.*}" -ge "$newest_run" ]; then
+      newest_run=${part%%.*}
+      run=$one
+    fi
+  done
 }
 
 # The link that flips is either ready, or cancelled, or it is the live link now.
@@ -270,8 +282,10 @@ need_run() {
   [ -n "$state" ] && [ "$run_id" = "$1" ] || say_no NOT_ARMED "the record holds no deployment $1"
 }
 
-# The link says what it said before, to the letter; where there was none, it is removed. From here on no flip comes
-# through: the link that it would rename is gone. Safe to be done by several at once.
+# The link says what it said before, to the letter; where there was none, it is moved away. From here on no flip comes
+# through: the link that it would rename is gone. Several may do it at once, however late one of them is: every step is a
+# rename out of or into a directory of this deployment, which is gone once it is settled. Fails when another one has
+# finished it.
 take_back() {
   mv -f "$record/there.$run_id/$name" "$record/there.$run_id/cancelled" 2>/dev/null
   [ ! -L "$record/there.$run_id/cancelled" ] || return 0
@@ -279,13 +293,13 @@ take_back() {
   run_field method; method=$v
   read_link
   [ "$text" != "$from" ] || return 0
-  if [ -z "$from" ]; then
-    rm -f "$link"
-  else
+  if [ -n "$from" ]; then
     error=$(rename_onto "$method" "$record/back.$run_id/$name" "$link" 2>&1)
+  elif [ -L "$link" ]; then
+    error=$(mv -f "$link" "$record/there.$run_id/removed" 2>&1)
   fi
   read_link
-  [ "$text" = "$from" ] || { [ -n "$from" ] && put_link "$from" "$method"; }
+  [ "$text" = "$from" ]
 }
 
 # The link says what the deployment wants, whatever it says now.
@@ -300,11 +314,10 @@ take_forward() {
 finish_run() {
   read_run
   case $state in
-    reverting) take_back && keep_staged keep && decide reverted && settle ;;
-    forwarding) take_forward && decide confirmed && settle ;;
-    confirmed | reverted) settle ;;
-    *) return 0 ;;
+    reverting) take_back && keep_staged keep && decide reverted || is_settled || return ;;
+    forwarding) take_forward && decide confirmed || is_settled || return ;;
   esac
+  case $state in confirmed | reverted) settle ;; esac
 }
 
 # What a decided deployment leaves: the slots' records that were made ready for it, and a line of history.
@@ -470,7 +483,7 @@ verb_beat() {
 verb_use() {
   token=$1
   note_writer || { token=; say_no WRITE_FAILED "cannot write to $record/locks"; return; }
-  need_lock || { token=; return 1; }
+  need_lock || { forget_writer; token=; return 1; }
 }
 
 # Old generations are kept for a while: one that was just deleted could be made a second time. The pulses of deployments
@@ -566,17 +579,28 @@ end_process() {
   return 1
 }
 
-# The process, the session that it leads (orphans stay in it), and what descends from these. An SSH server makes every
-# command the leader of a session.
+# The process, the session that it leads (orphans stay in it), and what descends from these, but no guard: it outlives
+# the session that started it. An SSH server makes every command the leader of a session.
 list_processes() {
-  cat /proc/[0-9]*/stat 2>/dev/null | awk -v pid="$1" -v start="$2" -v self=$$ '
-    { p = $1; sub(/^.*\) /, ""); split($0, f, " "); state[p] = f[1]; parent[p] = f[2]; session[p] = f[4]; begun[p] = f[20] }
+  cat /proc/[0-9]*/stat 2>/dev/null | awk -v pid="$1" -v start="$2" -v self=$$ -v guards="$(list_guards)" '
+    BEGIN { n = split(guards, g, " "); for (i = 1; i <= n; i++) spared[g[i]] }
+    { p = $1; sub(/^.*\) /, ""); split($0, f, " "); state[p] = f[1]; parent[p] = f[2]; session[p] = f[4]; begun[p] = f[20]
+      if ((p ":" f[20]) in spared) parent[p] = session[p] = "guard" }
     END {
       if (pid in begun && begun[pid] != start) exit
       for (p in parent) if (p == pid || session[p] == pid) mine[p] = 1
       do { more = 0; for (p in parent) if (!(p in mine) && (parent[p] in mine)) { mine[p] = 1; more = 1 } } while (more)
       for (p in mine) if (state[p] != "Z" && p != self) print p
     }'
+}
+
+# As PID:START each.
+list_guards() {
+  for one in "$record"/guard.*; do
+    said=$(readlink "$one") || continue
+    begun=${said#* }
+    printf '%s:%s ' "${said%% *}" "${begun%% *}"
+  done
 }
 
 # ---- reading ---------------------------------------------------------------------------------------------------
@@ -1026,9 +1050,13 @@ verb_revert() {
     torn) say_no TORN "$TORN"; return ;;
     *) say_no WRITE_FAILED "cannot write to $record"; return ;;
   esac
-  take_back || { say_no REVERT_FAILED "the link could not be put back: $error"; return; }
-  keep_staged "$2"
-  decide reverted || need_run "$1" || return
+  if take_back; then
+    keep_staged "$2"
+    decide reverted || need_run "$1" || return
+  else
+    need_run "$1" || return
+    [ "$state" != reverting ] || { say_no REVERT_FAILED "the link could not be put back: $error"; return; }
+  fi
   [ "$state" = reverted ] || { say_no WRITE_FAILED "cannot write to $record"; return; }
   settle
 }
@@ -1103,14 +1131,15 @@ guard() {
   ln -s "$$ $began $boot" "$record/guard.$1" || return 1
   nap=$(nap_for "$3")
   await_arming "$1" || return 1
-  armed=$run
-  reverting=${armed%.*}.reverting
+  # By now it may have been decided, and then there is nothing to guard.
+  armed=${run%.*}.armed
+  reverting=${run%.*}.reverting
   uptime_now
   beat=$up
   while [ -f "$armed" ] || [ -f "$reverting" ]; do
     last_beat "$2"
     uptime_now
-    [ $((up - beat)) -le "$3" ] || fire
+    [ $((up - beat)) -le "$3" ] || fire "$1"
     sleep "$nap"
   done
 }
@@ -1138,9 +1167,10 @@ await_arming() {
   ln -s "$said" "$record/guard.$1" || return 0
 }
 
-# The decision first; then the link goes back. A disk that does not allow that is asked again and again.
+# fire DEPLOYMENT: the decision first; then the link goes back. A disk that does not allow that is asked again and again.
 fire() {
   read_run
+  [ "$run_id" = "$1" ] || return 0
   case $state in armed | flipped) decide reverting || return 0 ;; esac
   finish_run
 }

@@ -4,8 +4,6 @@ import { fromText, show } from '../domain/bytes.ts';
 import { type Failure, FleetflipError, type Phase } from '../domain/error.ts';
 import type { Host } from '../domain/fleet.ts';
 
-export { abortable } from '../waiting.ts';
-
 export interface Talk {
   readonly host: Host;
   readonly phase: Phase;

@@ -128,6 +128,18 @@ describe('a host told to misbehave', () => {
     later.end();
   });
 
+  it('counts from a text on, wherever it stands, and as many connections as it is told', async () => {
+    await host.setFaults({ dropAfterBytes: 4, from: 'marker', times: 1 });
+    const client = await logIn(host);
+    const channel = run(client, 'cat >got', `${'x'.repeat(50_000)}marker0123456789`);
+    expect((await channel).code).toBeUndefined();
+    await vi.waitFor(async () => expect(await readGot()).toBe(`${'x'.repeat(50_000)}marker0123`), { timeout: 10_000 });
+    const again = await logIn(host);
+    expect(await run(again, 'cat >got', 'marker0123456789')).toMatchObject({ code: 0 });
+    expect(await readGot()).toBe('marker0123456789');
+    again.end();
+  });
+
   it('ends a command without its status', async () => {
     await host.setFaults({ exitWithoutStatus: true });
     const client = await logIn(host);

@@ -18,21 +18,36 @@ export interface Faults {
   readonly dropAfterBytes?: number;
   /** After so many bytes neither answers nor hears anything, the end of the connection included. */
   readonly blackHoleAfterBytes?: number;
-  /** After so many bytes answers with garbage; with 0 the command is not even started. */
+  /** After so many bytes the command answers with garbage; with 0, and no `from`, it is not even started. */
   readonly nonsenseAfterBytes?: number;
   /** Closes the channel without telling how the command ended. */
   readonly exitWithoutStatus?: boolean;
+  /** Bytes are counted from the end of this text on. Default: from the first byte. */
+  readonly from?: string;
+  /** So many connections are spoiled in the middle, and no more. Default: all. */
+  readonly times?: number;
+}
+
+/** What is in the file. */
+interface SetFaults extends Faults {
+  /** Tells one setting from the next. */
+  readonly serial?: number;
 }
 
 const options = JSON.parse(process.argv[2] ?? '{}') as HostOptions;
 listen(options, caller => attend(caller, readFaults()));
 
-function readFaults(): Faults {
+/** Connections that were spoiled, by the setting that did it. */
+const spoiled = new Map<number, number>();
+
+function readFaults(): SetFaults {
   const file = join(options.directory, 'faults.json');
-  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Faults) : {};
+  const faults = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as SetFaults) : {};
+  const { times = Number.POSITIVE_INFINITY, serial = 0 } = faults;
+  return (spoiled.get(serial) ?? 0) < times ? faults : {};
 }
 
-function attend(caller: Caller, faults: Faults): void {
+function attend(caller: Caller, faults: SetFaults): void {
   const { socket } = caller;
   if (faults.hangInHandshake) {
     socket.on('error', () => undefined).resume();
@@ -40,20 +55,27 @@ function attend(caller: Caller, faults: Faults): void {
     return;
   }
   const clientKey = faults.refuseLogin ? makeKeys().public : options.clientKey;
-  const meter = { bytes: 0 };
+  const meter: Meter = { counting: faults.from === undefined, bytes: 0, struck: false };
   speakSsh({ ...caller, options: { ...options, clientKey } }, (command, channel) => {
-    if (faults.nonsenseAfterBytes === 0) return speakNonsense(channel);
+    if (faults.nonsenseAfterBytes === 0 && faults.from === undefined) return speakNonsense(channel);
     const input = channel.pipe(makeTrap({ faults, socket, channel, meter }));
     const end = faults.exitWithoutStatus ? { end: () => channel.end() } : {};
     runInShell({ command, channel, options, input, ...end });
   });
 }
 
+/** Of one connection. */
+interface Meter {
+  counting: boolean;
+  bytes: number;
+  struck: boolean;
+}
+
 interface Trapped {
-  readonly faults: Faults;
+  readonly faults: SetFaults;
   readonly socket: Socket;
   readonly channel: ServerChannel;
-  readonly meter: { bytes: number };
+  readonly meter: Meter;
 }
 
 /** Passes on what the client sends, up to the byte at which the fault is due. */
@@ -63,15 +85,48 @@ function makeTrap({ faults, socket, channel, meter }: Trapped): Transform {
     { after: faults.blackHoleAfterBytes, strike: () => fallSilent(socket) },
     { after: faults.nonsenseAfterBytes, strike: () => speakNonsense(channel) },
   ].find(fault => fault.after !== undefined);
+  const findBegin = seek(faults.from ?? '');
+
+  let deaf = false;
+
+  /** How much of the chunk is passed on before the fault; null: all of it. */
+  function measure(chunk: Buffer): number | null {
+    if (deaf) return 0;
+    if (meter.struck) return faults.nonsenseAfterBytes === undefined ? 0 : null;
+    const begin = meter.counting ? 0 : findBegin(chunk);
+    if (begin === null || due?.after === undefined) return null;
+    meter.counting = true;
+    const end = begin + due.after - meter.bytes;
+    meter.bytes += chunk.length - begin;
+    return end > chunk.length ? null : end;
+  }
+
   return new Transform({
     transform(chunk: Buffer, _encoding, done) {
-      const left = (due?.after ?? Number.POSITIVE_INFINITY) - meter.bytes;
-      meter.bytes += chunk.length;
-      if (left > 0) this.push(chunk.subarray(0, left));
-      if (left > 0 && left <= chunk.length) due?.strike();
+      const end = measure(chunk);
+      this.push(end === null ? chunk : chunk.subarray(0, end));
+      if (end !== null && !meter.struck) {
+        meter.struck = true;
+        deaf = true;
+        const { serial = 0 } = faults;
+        spoiled.set(serial, (spoiled.get(serial) ?? 0) + 1);
+        due?.strike();
+      }
       done();
     },
   });
+}
+
+/** Looks for the text across chunks: gives where in the chunk it ends, null when it has not come yet. */
+function seek(text: string): (chunk: Buffer) => number | null {
+  let tail = Buffer.alloc(0);
+  return chunk => {
+    const seen = Buffer.concat([tail, chunk]);
+    const at = seen.indexOf(text);
+    const begin = at < 0 ? null : Math.max(0, at + text.length - tail.length);
+    tail = seen.subarray(Math.max(0, seen.length - text.length + 1));
+    return begin;
+  };
 }
 
 function fallSilent(socket: Socket): void {
