@@ -29,18 +29,17 @@ function connect(world: World, machine: Machine, host: Host, signal: AbortSignal
     if (signal.aborted) return fail('failed', 'INTERRUPTED');
     signal.addEventListener('abort', () => fail('failed', 'INTERRUPTED'), { once: true });
     const began = timeline.now;
+    const wait = (): void => {
+      const left = began + HANDSHAKE - timeline.now;
+      timeline.at(left, () => machine.deliver(() => fail('timed-out', 'HANDSHAKE_TIMEOUT')), true);
+    };
     const knock = (): void => {
       const refused = world.chaos.meet(host, machine);
       if (machine.dead) return;
       const silent = timeline.now < host.silentUntil || !host.up || refused === 'silent';
-      if (refused === 'refused' || (!host.up && world.random.chance(0.5))) {
-        fail('failed', 'CONNECTION_REFUSED');
-      } else if (!silent) {
-        resolve(new Link(world, machine, host));
-      } else {
-        const left = began + HANDSHAKE - timeline.now;
-        timeline.at(left, () => machine.deliver(() => fail('timed-out', 'HANDSHAKE_TIMEOUT')), true);
-      }
+      if (refused === 'refused' || (!host.up && world.random.chance(0.5))) fail('failed', 'CONNECTION_REFUSED');
+      else if (silent) wait();
+      else resolve(new Link(world, machine, host));
     };
     timeline.at(4 * world.latency(), () => machine.deliver(knock), true);
   });

@@ -116,10 +116,9 @@ export class Process {
         message = next;
       } else {
         const pause = value === STEP ? this.host.world.chaos.strike(this) : value;
-        if (pause > 0) {
-          this.host.world.timeline.at(pause, () => this.resume());
-          return;
-        }
+        if (pause <= 0) continue;
+        this.host.world.timeline.at(pause, () => this.resume());
+        return;
       }
     }
   }
