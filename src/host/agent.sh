@@ -313,6 +313,11 @@ take_forward() {
 # Finishes what a decision on this host has begun; fails when it cannot be finished.
 finish_run() {
   read_run
+  carry_out
+}
+
+# The same for a deployment as it was read.
+carry_out() {
   case $state in
     reverting) take_back && keep_staged keep && decide reverted || is_settled || return ;;
     forwarding) take_forward && decide confirmed || is_settled || return ;;
@@ -463,11 +468,14 @@ verb_lock() {
   fi
   token=$mine
   owns=yes
-  end_writers && finish_run || {
+  # What is finished here moves the live link, so that the next holder ends it too when it stands still.
+  note_writer && holds_lock && end_writers && finish_run || {
+    forget_writer
     verb_unlock
     say_no STILL_RUNNING "what an earlier deployment left could not be ended or finished"
     return
   }
+  forget_writer
   forget_locks
   say "token $token"
 }
@@ -541,8 +549,8 @@ verb_break_lock() {
 
 # ---- writers ---------------------------------------------------------------------------------------------------
 
-# Whoever may write into a slot notes its process as w.PID before it looks at the lock; whoever takes the lock ends what
-# was noted under an older token. So none of them can write into a slot that is being staged by another.
+# Whoever may write into a slot, or flips forward, notes its process as w.PID before it looks at the lock; whoever takes the
+# lock ends what was noted under an older token. So none of them can write into a slot that is being staged by another.
 
 note_writer() {
   find_start $$
@@ -1172,7 +1180,8 @@ fire() {
   read_run
   [ "$run_id" = "$1" ] || return 0
   case $state in armed | flipped) decide reverting || return 0 ;; esac
-  finish_run
+  # Nobody ends a guard that stands still: it takes no step of a flip forward, which could come after a later deployment.
+  [ "$state" != reverting ] || carry_out
 }
 
 # ---- adopting, trying ------------------------------------------------------------------------------------------

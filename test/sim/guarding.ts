@@ -3,7 +3,7 @@
 import { RECORD } from './host.ts';
 import { lastBeat } from './lock.ts';
 import { STEP, type Steps } from './process.ts';
-import { finishRun } from './settling.ts';
+import { carryOut } from './settling.ts';
 import { decide, makeShell, newestLock, readRun, type Shell } from './shell.ts';
 
 /** @returns the pulse that the guard watches; null when it did not start */
@@ -76,5 +76,5 @@ function* fire(s: Shell, deployment: string): Steps {
   yield* readRun(s);
   if (s.runId !== deployment) return;
   if ((s.state === 'armed' || s.state === 'flipped') && !(yield* decide(s, 'reverting'))) return;
-  yield* finishRun(s);
+  if (s.state === 'reverting') yield* carryOut(s);
 }

@@ -35,10 +35,14 @@ export function* lock(s: Shell, args: readonly string[]): Steps<boolean> {
   }
   s.token = mine;
   s.owns = true;
-  if (!((yield* endWriters(s)) && (yield* finishRun(s)))) {
+  const noted = (yield* noteWriter(s)) && (yield* holdsLock(s));
+  if (!(noted && (yield* endWriters(s)) && (yield* finishRun(s)))) {
+    forgetWriter(s);
     yield* unlock(s);
     return sayNo(s, 'STILL_RUNNING', 'what an earlier deployment left could not be ended or finished');
   }
+  yield STEP;
+  forgetWriter(s);
   yield* forgetLocks(s);
   s.host.world.laws.locked(s.host, mine, deployment);
   say(s, 'token', String(mine));

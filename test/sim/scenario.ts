@@ -73,7 +73,7 @@ const deployer: fc.Arbitrary<Actor> = fc.record({
   clockError: fc.constant(0),
 });
 
-export const scenarios: fc.Arbitrary<Scenario> = fc.record({
+const free: fc.Arbitrary<Scenario> = fc.record({
   salt: fc.nat(0xffff_ffff),
   hosts: fc.integer({ min: 2, max: 4 }),
   start: fc.constantFrom('one', 'two', 'two', 'odd text', 'nothing'),
@@ -84,3 +84,53 @@ export const scenarios: fc.Arbitrary<Scenario> = fc.record({
   faults: fc.array(fault, { maxLength: 8, size: 'max' }),
   again: fc.constantFrom(false, false, false, true),
 });
+
+/** Breaks of what comes after a decision, on a host that somebody else has settled or gone past by then. */
+const late: fc.Arbitrary<Fault> = fc.record({
+  kind: fc.constantFrom('late', 'late', 'kill', 'crash', 'vanish', 'silence'),
+  host: fc.nat(1),
+  verb: fc.constantFrom('forward', 'lock', 'revert', 'guard', 'confirm'),
+  turn: fc.nat(3),
+  step: fc.integer({ min: 2, max: 40 }),
+  time: fc.constantFrom(35_000, 70_000, 200_000),
+});
+
+/** A deployer dies around its decision; one after the other comes to settle, and then goes on. */
+const chains: fc.Arbitrary<Scenario> = fc
+  .record({
+    salt: fc.nat(0xffff_ffff),
+    start: fc.constantFrom('two' as const, 'nothing' as const),
+    death: fc.record({
+      kind: fc.constantFrom('crash' as const, 'vanish' as const),
+      host: fc.nat(1),
+      verb: fc.constantFrom('flip' as const, 'confirm' as const),
+      turn: fc.constant(0),
+      step: fc.constantFrom(0, 45),
+      time: fc.constant(0),
+    }),
+    pauses: fc.array(fc.integer({ min: 8_000, max: 90_000 }), { minLength: 4, maxLength: 4 }),
+    faults: fc.array(late, { minLength: 1, maxLength: 4, size: 'max' }),
+  })
+  .map(({ salt, start, death, pauses, faults }) => {
+    const commands = ['deploy', 'recover', 'recover', 'recover', 'deploy'] as const;
+    const actors = commands.map((command, turn) => {
+      const at = pauses.slice(0, turn).reduce((sum, pause) => sum + pause, 0);
+      return { command, release: turn === 0 ? 2 : 3, at, wait: 0, clockError: 0 };
+    });
+    return {
+      salt,
+      hosts: 2,
+      start,
+      latency: 5,
+      unrest: 0,
+      window: 20_000,
+      again: false,
+      actors,
+      faults: [death, ...faults],
+    };
+  });
+
+export const scenarios: fc.Arbitrary<Scenario> = fc.oneof(
+  { weight: 4, arbitrary: free },
+  { weight: 1, arbitrary: chains },
+);

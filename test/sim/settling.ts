@@ -13,8 +13,6 @@ export function* takeBack(s: Shell): Steps<boolean> {
   if (disk.has(`there.${s.runId}`, s.host.world.broken === 'no cancel' ? NAME : 'cancelled')) return true;
   yield STEP;
   const from = field(s, 'from');
-  yield STEP;
-  if (!disk.has(RECORD, s.run)) return false;
   yield* readLink(s);
   if (s.text === from) return true;
   yield STEP;
@@ -50,6 +48,11 @@ function* putLink(s: Shell, text: string): Steps<boolean> {
 /** Finishes what a decision on this host has begun; fails when it cannot be finished. */
 export function* finishRun(s: Shell): Steps<boolean> {
   yield* readRun(s);
+  return yield* carryOut(s);
+}
+
+/** The same for a deployment as it was read. */
+export function* carryOut(s: Shell): Steps<boolean> {
   if (s.state === 'reverting') {
     if (!((yield* goBack(s)) || (yield* isSettled(s)))) return false;
   } else if (s.state === 'forwarding') {

@@ -101,6 +101,36 @@ describe('a simulated fleet', () => {
     60_000 + runs * 1_000,
   );
 
+  it('never flips forward by a lock that stood still, after a later deployment', async () => {
+    const actor = { release: 2, wait: 0, clockError: 0 };
+    const fault = { host: 1, time: 200_000 };
+    for (let step = 4; step < 24; step++) {
+      const world = new World({
+        salt: 1,
+        hosts: 2,
+        start: 'two',
+        latency: 5,
+        unrest: 0,
+        window: 20_000,
+        actors: [
+          { ...actor, command: 'deploy', at: 0 },
+          { ...actor, command: 'recover', at: 40_000 },
+          { ...actor, command: 'recover', at: 90_000 },
+          { ...actor, command: 'recover', at: 180_000 },
+          { ...actor, command: 'deploy', at: 220_000, release: 3 },
+        ],
+        faults: [
+          { ...fault, kind: 'crash', host: 0, verb: 'confirm', turn: 0, step: 45 },
+          { ...fault, kind: 'kill', verb: 'forward', turn: 0, step: 7 },
+          { ...fault, kind: 'late', verb: 'lock', turn: 2, step },
+        ],
+        again: false,
+      });
+      await world.play();
+      expect([...world.chaos.struck.keys()].sort()).toEqual(['crash', 'kill', 'late']);
+    }
+  });
+
   it.each<[Broken, RegExp]>([
     ['no guard', /its guard has not answered/],
     ['no barrier', /serves \S+, which is|before \S+ had voted/],
