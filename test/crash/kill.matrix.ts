@@ -8,8 +8,9 @@ it('ends on one release wherever the coordinator is killed', async () => {
   const { results, reads, unresolved } = await runCampaign({
     fleets: 4,
     arena: { hosts: 3 },
+    // The last points first: at these a fleet can split.
     items: async arena =>
-      (await listPoints(arena)).flatMap(point => AFTERMATHS.map(aftermath => ({ point, aftermath }))),
+      [...(await listPoints(arena))].reverse().flatMap(point => AFTERMATHS.map(aftermath => ({ point, aftermath }))),
     run: killAt,
   });
   const violations = [...results.flatMap(({ result }) => result.violations), ...unresolved];
