@@ -19,12 +19,33 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ['test/fleet/**'],
           pool: 'forks',
-          testTimeout: 30_000,
-          hookTimeout: 60_000,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
         },
       },
       {
         test: { ...fleet, name: 'fleet', include: ['test/fleet/**/*.test.ts'], env: { FLEETFLIP_TEST_FLEET: 'sshd' } },
+      },
+      {
+        test: {
+          name: 'crash',
+          include: ['test/crash/**/*.matrix.ts'],
+          pool: 'forks',
+          maxWorkers: 1,
+          fileParallelism: false,
+          testTimeout: 1_800_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: 'kills',
+          include: ['test/crash/**/*.kills.ts'],
+          pool: 'forks',
+          maxWorkers: 1,
+          fileParallelism: false,
+          testTimeout: 7_200_000,
+        },
       },
       {
         test: {

@@ -1,6 +1,7 @@
 /** What commands do with the library's answers: follow a run to its result, print a report, write an inventory. */
 
 import { writeFile } from 'node:fs/promises';
+import { basename, dirname, relative } from 'node:path';
 import type { Command, Result } from '../domain/event.ts';
 import { type Fleet, inventoryTemplate, type PlanReport, type RunOptions } from '../index.ts';
 import { type Ask, type CommonOptions, withFleet } from './surroundings.ts';
@@ -64,4 +65,10 @@ export async function writeInventory(file: string): Promise<number> {
   }
   process.stdout.write(`Wrote ${file}. Name your servers in it, then: fleetflip check\n`);
   return 0;
+}
+
+/** What to type to call this program again: it may not be installed. */
+export function nameSelf(script = process.argv[1] ?? '', cwd = process.cwd()): string {
+  if (basename(script) !== 'fleetflip') return `node ${relative(cwd, script)}`;
+  return basename(dirname(script)) === '.bin' ? 'npx fleetflip' : 'fleetflip';
 }

@@ -13,13 +13,18 @@ export function askYes(question: string, interrupt: () => void): Promise<boolean
   }
   const prompt = createInterface({ input: process.stdin, output: process.stderr });
   return new Promise(resolve => {
+    let answered = false;
     let yes = false;
     prompt.once('SIGINT', () => {
       interrupt();
       prompt.close();
     });
-    prompt.once('close', () => resolve(yes));
+    prompt.once('close', () => {
+      if (!answered) process.stderr.write('\n');
+      resolve(yes);
+    });
     prompt.question(`${question} [y/N] `, answer => {
+      answered = true;
       yes = /^y(es)?$/i.test(answer.trim());
       prompt.close();
     });

@@ -4,7 +4,7 @@ import { runDemo } from '../demo/index.ts';
 import type { Command } from '../domain/event.ts';
 import { adopt, check, deploy, flip, history, plan, recover, rollback, stage, status, unlock } from '../index.ts';
 import { describeHolders, formatHistory, formatPlan, formatStatus } from '../render/index.ts';
-import { judgePlan, labelOf, report, transact, writeInventory } from './actions.ts';
+import { judgePlan, labelOf, nameSelf, report, transact, writeInventory } from './actions.ts';
 import type { CommonOptions } from './surroundings.ts';
 
 /** `fleet`: it takes the options of commands that meet the fleet. */
@@ -200,6 +200,6 @@ export const COMMANDS: readonly CommandSpec[] = [
     fleet: false,
     options: [['--keep', 'leave the fleet running to play with, until Ctrl-C']],
     examples: ['fleetflip demo', 'fleetflip demo --keep'],
-    run: (_, options) => runDemo({ keep: options.keep ?? false, out: process.stdout }),
+    run: (_, options) => runDemo({ keep: options.keep ?? false, self: nameSelf(), out: process.stdout }),
   },
 ];

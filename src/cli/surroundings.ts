@@ -3,7 +3,7 @@
 import { type Failure, FleetflipError } from '../domain/error.ts';
 import type { Command, FleetEvent, Result } from '../domain/event.ts';
 import { type Fleet, loadInventory, type RunOptions } from '../index.ts';
-import { parseDuration } from '../inventory/index.ts';
+import { explainDuration, parseDuration } from '../inventory/index.ts';
 import { createLog, createView, formatEnd, type Log, type View, type ViewKind } from '../render/index.ts';
 import { askYes } from './ask.ts';
 import { type Signals, watchSignals } from './signals.ts';
@@ -87,8 +87,8 @@ function setStage(command: Command, kind: ViewKind): Stage {
     announce(result, kind);
     return result.exitCode;
   };
-  const fail = (thrown: unknown): number => conclude(explain(thrown, witness));
   const signals = watchSignals(() => process.exit(conclude(witness.breakOff(LEFT))));
+  const fail = (thrown: unknown): number => conclude(explain(thrown, witness, signals.signal));
   const crash = (thrown: unknown): never => process.exit(fail(thrown));
   process.once('uncaughtException', crash);
 
@@ -112,6 +112,7 @@ function setStage(command: Command, kind: ViewKind): Stage {
   };
 }
 
+const INTERRUPTED = { code: 'INTERRUPTED', what: 'the run was interrupted' } as const;
 const LEFT = { code: 'LEFT_AT_ONCE', what: 'the run was left at once, as a second signal asked' } as const;
 
 function openLog(file: string): Log {
@@ -130,9 +131,9 @@ function openLog(file: string): Log {
 
 /** @throws FleetflipError `USAGE` */
 function readWait(text: string): number {
-  const time = parseDuration(text);
-  if (time !== null) return time;
-  throw new FleetflipError(refuse('USAGE', `--wait ${text} is no time`, 'Write a time such as 30s, 10m or 2h'));
+  const mistake = explainDuration(text, { least: '1s', most: '24h' });
+  if (mistake === null) return parseDuration(text) ?? 0;
+  throw new FleetflipError(refuse('USAGE', `--wait ${text}: ${mistake[0]}`, mistake[1]));
 }
 
 export function refuse(code: string, what: string, hint: string): Failure {
@@ -140,8 +141,9 @@ export function refuse(code: string, what: string, hint: string): Failure {
 }
 
 /** A refusal before any contact is the user's to mend; whatever else is thrown is a defect. */
-function explain(thrown: unknown, witness: Witness): Result {
+function explain(thrown: unknown, witness: Witness, { aborted, reason }: AbortSignal): Result {
   if (thrown instanceof FleetflipError && !witness.wasContacted()) return witness.refuse(thrown.failures);
+  if (aborted && thrown === reason) return witness.breakOff(INTERRUPTED);
   const error = thrown instanceof Error ? thrown : new Error(String(thrown));
   process.stderr.write(`fleetflip: this is a defect, please report it:\n${error.stack ?? error.message}\n`);
   return witness.breakOff({ code: 'INTERNAL', what: `an internal error ended the run: ${error.message}` });

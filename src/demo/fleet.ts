@@ -128,7 +128,7 @@ ssh:
   identity: id_ed25519
   knownHosts: known_hosts
 strategy:
-  maxSkew: 5s           # all hosts share the processors of this machine
+  maxSkew: 10s        # these hosts share the cores of one machine, which may be busy
 hosts:
 ${items.join('')}`;
 }

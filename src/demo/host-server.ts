@@ -76,12 +76,16 @@ export interface RunOptions {
   readonly end?: (how: { code: number | null; signal: string | null }) => void;
 }
 
-/** Runs a command in sh. When the client goes away, its input ends and its output breaks, but it is not killed. */
+/**
+ * Runs a command in sh, as the leader of a session of its own. When the client goes away, its input ends and its output
+ * breaks, but it is not killed.
+ */
 export function runInShell({ command, channel, options, input = channel, end }: RunOptions): void {
   const child = spawn('/bin/sh', ['-c', command], {
     cwd: options.directory,
     env: { PATH: `${options.bin}:${process.env.PATH ?? '/usr/bin:/bin'}`, HOME: options.directory },
     stdio: 'pipe',
+    detached: true,
   });
   for (const stream of [channel, child.stdin, child.stdout, child.stderr]) stream.on('error', () => undefined);
   input.pipe(child.stdin);

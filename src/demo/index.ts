@@ -5,14 +5,16 @@ import { rmSync } from 'node:fs';
 import { mkdtemp, readlink, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { deploy, type Fleet, loadInventory, type Result, type RunOptions, rollback } from '../index.ts';
-import { createView } from '../render/index.ts';
+import { deploy, type Fleet, loadInventory, type Result, type RunOptions, rollback, status } from '../index.ts';
+import { createView, formatStatus } from '../render/index.ts';
 import { type DemoFleet, startDemoFleet } from './fleet.ts';
 import { breakDisk, repairDisk, writeSite } from './props.ts';
 
 export interface DemoOptions {
   /** Stay until Ctrl-C, with an inventory to play with. */
   readonly keep: boolean;
+  /** How this program is called, for what one can try. */
+  readonly self: string;
   readonly out: NodeJS.WriteStream;
 }
 
@@ -24,19 +26,20 @@ const BROKEN = 3;
  * and SIGHUP. A second signal ends the process at once.
  * @returns 0 when every step ended as it should, else 1.
  */
-export async function runDemo({ keep, out }: DemoOptions): Promise<number> {
+export async function runDemo({ keep, self, out }: DemoOptions): Promise<number> {
   const directory = await mkdtemp(join(await realpath(tmpdir()), 'fleetflip-demo-'));
   const watch = watchSignals(directory);
   const say = (text: string): void => void out.write(`${text}\n`);
   let fleet: DemoFleet | null = null;
   try {
-    say(`Five SSH hosts start below ${directory}, each with a root of its own. No real server is touched.\n`);
+    say(`${INTRODUCTION}\n\nFive SSH hosts start below ${directory}; no real server is touched.\n`);
     fleet = await startDemoFleet({ directory, count: HOSTS });
     const inventory = await loadInventory(fleet.inventory);
     const good = await tellStory({ directory, fleet, inventory, say, out, signal: watch.signal });
     if (watch.signal.aborted) say('Interrupted: the rest of the story is left out.');
-    else say(good ? HOW_TO : 'The demo did NOT go as it should: a step above ended with another exit code.');
-    if (keep && !watch.signal.aborted) await stay({ directory, fleet, say, signal: watch.signal });
+    else
+      say(good ? describeUse(self) : 'The demo did NOT go as it should: the last step ended with another exit code.');
+    if (keep && !watch.signal.aborted) await stay({ directory, fleet, self, say, signal: watch.signal });
     return good ? 0 : 1;
   } finally {
     await fleet?.stop();
@@ -94,6 +97,8 @@ async function tellStory(story: Story): Promise<boolean> {
     const result = await show(story, step.run);
     if (result.exitCode !== step.exitCode) return false;
   }
+  story.say('This is what status says now:\n');
+  story.say(`${formatStatus(await status(story.inventory, { signal: story.signal }))}\n`);
   return true;
 }
 
@@ -108,11 +113,11 @@ async function planSteps({ directory, fleet, inventory }: Story): Promise<readon
   };
   return [
     {
-      text: 'The first release, v1. Every host gets two slots, and at the end the link.',
+      text: 'The first release, v1. The hosts are empty: it makes the first slot, and at the end the link to it.',
       exitCode: 0,
       run: release(one),
     },
-    { text: 'v2 goes into the other slot, and then all links flip at one moment.', exitCode: 0, run: release(two) },
+    { text: 'v2 goes into the other slot, and then all links flip together.', exitCode: 0, run: release(two) },
     {
       text: `v3, but the disk of ${broken.name} spoils a file. It cannot prove the release, so no link moves anywhere.`,
       exitCode: 1,
@@ -126,47 +131,47 @@ async function planSteps({ directory, fleet, inventory }: Story): Promise<readon
       run: release(three),
     },
     {
-      text: 'v3 was a mistake: rollback. v2 is still in the other slot, so nothing is sent.',
+      text: 'v3 was a mistake: rollback. v2 is still in the other slot: it is proven again, and nothing is sent.',
       exitCode: 0,
       run: run => rollback(inventory, run),
     },
   ];
 }
 
-/** Runs one step with its events as lines, then shows the links as `ls -l` would, and the exit code. */
-async function show({ directory, fleet, say, out, signal }: Story, run: Step['run']): Promise<Result> {
+/** Runs one step with its events as lines, then shows what every link says, and the exit code. */
+async function show({ fleet, say, out, signal }: Story, run: Step['run']): Promise<Result> {
   const view = createView({ kind: 'plain', out, command: 'demo', report: false });
-  const emit: RunOptions['emit'] = event => (QUIET.includes(event.kind) ? undefined : view.emit(event));
+  const emit: RunOptions['emit'] = event => (TOLD.includes(event.kind) ? view.emit(event) : undefined);
   const result = await run({ emit, signal });
-  view.end();
-  say(`   ls -l ${directory}/demo*/www/site`);
-  for (const { name, root } of fleet.hosts) {
-    const link = await readlink(join(root, 'site')).catch(() => '(no link)');
-    say(`     ${name}/www/site -> ${link}`);
-  }
-  say(`   exit code ${result.exitCode}\n`);
+  const links = fleet.hosts.map(async ({ name, root }) => {
+    return `${name} -> ${await readlink(join(root, 'site')).catch(() => '(no link)')}`;
+  });
+  say(`   links      ${(await Promise.all(links)).join('  ')}`);
+  say(`   exit code  ${result.exitCode}\n`);
   return result;
 }
 
-/** Kinds of events that a short story leaves out. */
-const QUIET: readonly string[] = ['phase-started', 'progress', 'host-planned', 'flipped', 'confirmed'];
+/** Kinds of events that a short story has room for. */
+const TOLD: readonly string[] = ['run-started', 'vote', 'barrier', 'reverted', 'host-failed', 'warning', 'result'];
 
 interface Stay {
   readonly directory: string;
   readonly fleet: DemoFleet;
+  readonly self: string;
   readonly say: (text: string) => void;
   readonly signal: AbortSignal;
 }
 
-async function stay({ directory, fleet, say, signal }: Stay): Promise<void> {
+async function stay({ directory, fleet, self, say, signal }: Stay): Promise<void> {
   const from = `-i ${fleet.inventory}`;
   say(`
 The fleet goes on running. Try in another terminal:
 
-  fleetflip status ${from}
-  fleetflip plan ${join(directory, 'releases', 'v1')} ${from}
-  fleetflip deploy ${join(directory, 'releases', 'v1')} --label v1 ${from}
-  fleetflip rollback ${from}
+  ${self} status ${from}
+  ${self} plan ${join(directory, 'releases', 'v1')} ${from}
+  ${self} deploy ${join(directory, 'releases', 'v1')} --label v1 ${from}
+  ${self} rollback ${from}
+  ls -l ${directory}/demo*/www
   echo oops >>${join(directory, 'demo4', 'www', 'site', 'index.html')}    # then status: drift
 
 Ctrl-C here ends it and removes everything.`);
@@ -175,10 +180,18 @@ Ctrl-C here ends it and removes everything.`);
   clearInterval(tick);
 }
 
-const HOW_TO = `The same on your own servers; an SSH login and a POSIX shell are all that they need:
+const INTRODUCTION = `On every server a site is two directories, the slots, and a link to the one that is served. A release goes
+into the other slot, on all servers in parallel. Each server proves that it holds the release: that is
+its vote. Only when all vote yes do all links flip; otherwise none does.
 
-  fleetflip init            write inventory.yaml, then name your servers in it
-  fleetflip check           reach every host and try what is needed
-  fleetflip deploy ./dist   release
-  fleetflip status          what is live and idle, everywhere
-  fleetflip rollback        back to the release before`;
+Look at three things in each step: the votes, the links, and the exit code.`;
+
+function describeUse(self: string): string {
+  return `The same on your own servers; an SSH login and a POSIX shell are all that they need:
+
+  ${self} init            write inventory.yaml, then name your servers in it
+  ${self} check           reach every host and try what is needed
+  ${self} deploy ./dist   release
+  ${self} status          what is live and idle, everywhere
+  ${self} rollback        back to the release before`;
+}

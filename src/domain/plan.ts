@@ -79,8 +79,13 @@ export function makePlan(aim: Aim, scene: Scene): Planned {
   const chosen = choose(aim, seen);
   const refusals = [...chosen.refusals, ...chosen.parts.flatMap(part => checkSpace(part, aim, seen))];
   if (refusals.length > 0) return { ok: false, refusals };
-  const newest = Math.max(0, ...seen.map(observation => observation.newestMtime));
-  return { ok: true, plan: { parts: chosen.parts, instant: Math.max(scene.now, newest + 1) } };
+  return { ok: true, plan: { parts: chosen.parts, instant: Math.max(scene.now, newestTime(seen) + 1) } };
+}
+
+/** Unix seconds: the latest mtime in any slot that was scanned. */
+function newestTime(seen: readonly Observation[]): number {
+  const scans = seen.flatMap(({ scans }) => Object.values(scans));
+  return scans.reduce((newest, { times }) => times.reduce((one, other) => Math.max(one, other), newest), 0);
 }
 
 export interface Choice {

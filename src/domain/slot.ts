@@ -85,8 +85,6 @@ export interface Observation {
   /** Bytes free to this user in the root's file system; null when it cannot be read. */
   readonly freeBytes: number | null;
   readonly freeInodes: number | null;
-  /** The latest mtime of any file in any slot, Unix seconds; 0 when there is none. */
-  readonly newestMtime: number;
   /** Fresh scans by slot, of those slots that were asked for and exist. */
   readonly scans: Readonly<Record<string, SlotScan>>;
   /**

@@ -23,6 +23,8 @@ export interface RunOptions {
   readonly connector?: Connector;
   /** Replaces this machine's time. */
   readonly clock?: Clock;
+  /** Replaces this machine's source of random bytes. */
+  readonly random?: (bytes: number) => Buffer;
 }
 
 export interface Context {

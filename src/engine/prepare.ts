@@ -24,26 +24,27 @@ export async function prepare(command: Command, fleet: Fleet, options: RunOption
   const hosts = chooseHosts(fleet, options.only);
   const user = userInfo().username;
   const clock = options.clock ?? systemClock;
+  const random = options.random ?? randomBytes;
   return {
     command,
     fleet,
     hosts,
     partial: hosts.length < fleet.hosts.length,
-    deployment: nameDeployment(clock.now()),
+    deployment: nameDeployment(clock.now(), random),
     owner: options.owner ?? `${user}@${hostname()}`,
     connector: options.connector ?? createSsh2Connector({ env: process.env, home: homedir(), username: user }),
     agent: await loadAgent(),
     clock,
     wait: options.wait ?? 0,
-    random: () => randomBytes(12).toString('hex'),
-    jitter: Math.random,
+    random: () => random(12).toString('hex'),
+    jitter: () => random(4).readUInt32BE() / 2 ** 32,
     signal: options.signal ?? new AbortController().signal,
     emit: stamp(options.emit, clock),
   };
 }
 
 /** Sorts by time and reads well: `20260102T030405Z-1a2b3c`. */
-function nameDeployment(now: number): string {
+function nameDeployment(now: number, random: (bytes: number) => Buffer): string {
   const time = new Date(now).toISOString().replace(/[-:]|\.\d+/g, '');
-  return `${time}-${randomBytes(3).toString('hex')}`;
+  return `${time}-${random(3).toString('hex')}`;
 }

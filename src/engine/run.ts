@@ -69,12 +69,14 @@ async function drive(context: Context, aim: Aim, equip: (state: () => State) => 
   const plan: Planner = observations =>
     makePlan(aim, { hosts: context.hosts, observations, now: Math.floor(context.clock.now() / 1000) });
 
+  // A listener may interrupt the run while it is told: the orders are those of this very step.
   const feed = async (input: Input): Promise<void> => {
     const before = step.state;
-    step = next(before, input, plan);
-    tell(before, step.state, input);
-    if (before.phase !== step.state.phase) deadlines.enter(step.state.phase);
-    await carryOut(step.orders);
+    const { state, orders } = next(before, input, plan);
+    step = { state, orders };
+    tell(before, state, input);
+    if (before.phase !== state.phase) deadlines.enter(state.phase);
+    await carryOut(orders);
   };
 
   const carryOut = (orders: readonly Order[]): Promise<unknown> => {

@@ -55,9 +55,6 @@ unword() {
   esac
 }
 
-# Sets free: the null of the protocol for an empty value.
-or_null() { if [ -n "$1" ]; then w=$1; else w='~'; fi; }
-
 has() { command -v "$1" >/dev/null 2>&1; }
 
 safe_part() {
@@ -68,13 +65,17 @@ safe_part() {
 
 flush() { sync "$@" 2>/dev/null || sync; }
 
+# The SHA-256 of the standard input.
 sum() {
-  if has sha256sum; then sha256sum; else openssl dgst -sha256 -r; fi | cut -c 1-64
+  # shellcheck disable=SC2046 # digest and name
+  if has sha256sum; then set -- $(sha256sum); else set -- $(openssl dgst -sha256 -r); fi
+  printf '%s' "$1"
 }
 
 now() { date +%s; }
 
-boot_id() { cat /proc/sys/kernel/random/boot_id 2>/dev/null || echo unknown; }
+# Sets boot: the id of this boot of the host.
+find_boot() { read -r boot 2>/dev/null </proc/sys/kernel/random/boot_id || boot=unknown; }
 
 # Sets up: hundredths of a second on the monotonic clock of this boot; where there is none, on the wall clock.
 uptime_now() {
@@ -85,8 +86,14 @@ uptime_now() {
   fi
 }
 
-# When a process began, in ticks; empty when it has ended, and where there is no /proc.
-start_of() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | awk '$1 != "Z" { print $20 }'; }
+# Sets began: when a process began, in ticks; the null of the protocol when it has ended, and where there is no /proc.
+find_start() {
+  began='~'
+  read -r stat 2>/dev/null <"/proc/$1/stat" || return 0
+  # shellcheck disable=SC2086 # numbers
+  set -- ${stat##*) }
+  [ "$1" = Z ] || began=${20}
+}
 
 # ---- the record ------------------------------------------------------------------------------------------------
 
@@ -100,9 +107,10 @@ set_up() {
   record=$root/.$name.fleetflip
   link=$root/$name
   token='' owns=no work='' id=0 error=''
-  run='' run_id='' state=''
+  run='' run_id='' run_rec='' state='' method=''
   # A record in a setgid root is shared with the group, any other is the login's own.
   if [ -g "$root" ]; then umask 007; else umask 077; fi
+  find_boot
   for one in "$name" "$@"; do
     safe_part "$one" || {
       echo "fleetflip: '$one' cannot be the name of a link or slot" >&2
@@ -118,33 +126,45 @@ known_slot() {
   return 1
 }
 
-# write_record FILE KEY VALUE ...: one file, whole or not at all, flushed.
+# write_record FILE KEY VALUE ...: one file, whole or not at all, flushed. The last line is the digest of those before it.
 write_record() {
   target=$1
   shift
-  {
-    while [ $# -gt 1 ]; do
-      word "$2"
-      printf '%s=%s\n' "$1" "$w" || return 1
-      shift 2
-    done
-  } >"$target.new" || return 1
-  end=$(sum <"$target.new") && [ -n "$end" ] &&
-    printf 'end %s\n' "$end" >>"$target.new" &&
+  rec=
+  while [ $# -gt 1 ]; do
+    word "$2"
+    rec="$rec$1=$w$NL"
+    shift 2
+  done
+  printf '%send %s\n' "$rec" "$(printf %s "$rec" | sum)" >"$target.new" &&
     flush "$target.new" && mv -f "$target.new" "$target" && flush "$record"
 }
 
-# A record that was cut, or altered, is not believed.
-whole_record() {
+# load_record FILE: sets rec, for field; fails when the file was cut or altered, because then it is not believed.
+load_record() {
+  rec='' sealed=''
   [ -f "$1" ] || return 1
-  [ "$(sed '$d' "$1" | sum)" = "$(sed -n '$s/^end //p' "$1")" ]
+  while IFS= read -r line; do
+    case $line in 'end '*) sealed=${line#end } ;; *) rec="$rec$line$NL" ;; esac
+  done <"$1"
+  [ -n "$sealed" ] && [ "$(printf %s "$rec" | sum)" = "$sealed" ]
 }
 
-# get FILE KEY: sets v.
-get() {
-  v=$(sed -n "s/^$2=//p" "$1" 2>/dev/null)
-  [ -n "$v" ] || v='~'
-  unword "$v"
+# field KEY: sets v, from rec.
+field() {
+  case $NL$rec in
+    *"$NL$1="*)
+      v=$NL$rec
+      v=${v#*"$NL$1="}
+      unword "${v%%"$NL"*}" ;;
+    *) v= ;;
+  esac
+}
+
+# run_field KEY: sets v, from the deployment that read_run has found.
+run_field() {
+  rec=$run_rec
+  field "$1"
 }
 
 # Sets at: the slot that the live link points to, and text: what the link says. Both empty when it is no such link.
@@ -170,13 +190,13 @@ read_slot() {
   [ -d "$root/$1" ] || return 0
   file=$record/slot.$1
   [ ! -f "$record/be.$run_id.$state.$1" ] || file=$record/be.$run_id.$state.$1
-  if whole_record "$file"; then
-    get "$file" state; s_state=$v
-    get "$file" release; s_release=$v
-    get "$file" label; s_label=$v
-    get "$file" role; s_role=$v
-    get "$file" found; s_found=$v
-    get "$file" at; s_at=$v
+  if load_record "$file"; then
+    field state; s_state=$v
+    field release; s_release=$v
+    field label; s_label=$v
+    field role; s_role=$v
+    field found; s_found=$v
+    field at; s_at=$v
   elif [ -n "$(find "$root/$1/." ! -name . -print 2>/dev/null | head -n 1)" ]; then
     s_state=unproven
   fi
@@ -184,7 +204,7 @@ read_slot() {
 
 # write_slot FILE STATE RELEASE LABEL ROLE FOUND AT
 write_slot() {
-  write_record "$1" state "$2" release "$3" label "$4" role "$5" found "$6" at "$7" boot "$(boot_id)"
+  write_record "$1" state "$2" release "$3" label "$4" role "$5" found "$6" at "$7" boot "$boot"
 }
 
 # note_slot SLOT STATE RELEASE LABEL ROLE FOUND: what is in the slot from now on; what a deployment had made ready for it
@@ -202,7 +222,32 @@ note_slot() {
 # Sets run (the file of the newest deployment), run_id and state; all empty when there is none. An armed deployment whose
 # link has moved is flipped. A file that was cut or altered is torn.
 read_run() {
-  run='' run_id='' state='' newest_run=0
+  run_id='' run_rec='' state=''
+  # A listing can miss a file that is being renamed; two in a row do not miss the same.
+  find_run
+  listed='?'
+  while [ "$run" != "$listed" ]; do
+    listed=$run
+    find_run
+  done
+  [ -n "$run" ] || return 0
+  state=${run##*.}
+  run_id=${run##*/run."$newest_run".}
+  run_id=${run_id%."$state"}
+  if load_record "$run"; then
+    run_rec=$rec
+    [ "$state" != armed ] || ! has_flipped || state=flipped
+  else
+    # Between the listing and the reading it may have been renamed.
+    [ -f "$run" ] || { read_run; return; }
+    run_rec=$rec
+    state=torn
+  fi
+}
+
+# Sets run, and newest_run: the token under which it was armed.
+find_run() {
+  run='' newest_run=0
   for one in "$record"/run.*.*.*; do
     [ -f "$one" ] || continue
     part=${one##*/run.}
@@ -212,17 +257,6 @@ read_run() {
       run=$one
     fi
   done
-  [ -n "$run" ] || return 0
-  state=${run##*.}
-  run_id=${run##*/run."$newest_run".}
-  run_id=${run_id%."$state"}
-  if ! whole_record "$run"; then
-    # Between the listing and the reading it may have been renamed.
-    [ -f "$run" ] || { read_run; return; }
-    state=torn
-  elif [ "$state" = armed ] && has_flipped; then
-    state=flipped
-  fi
 }
 
 # The link that flips is either ready, or cancelled, or it is the live link now.
@@ -248,28 +282,30 @@ need_run() {
   [ -n "$state" ] && [ "$run_id" = "$1" ] || say_no NOT_ARMED "the record holds no deployment $1"
 }
 
-# The link says what it said before, to the letter; where there was none, it is removed. From here on no flip comes
-# through: the link that it would rename is gone. Safe to be done by several at once.
+# The link says what it said before, to the letter; where there was none, it is moved away. From here on no flip comes
+# through: the link that it would rename is gone. Several may do it at once, however late one of them is: every step is a
+# rename out of or into a directory of this deployment, which is gone once it is settled. Fails when another one has
+# finished it.
 take_back() {
   mv -f "$record/there.$run_id/$name" "$record/there.$run_id/cancelled" 2>/dev/null
   [ ! -L "$record/there.$run_id/cancelled" ] || return 0
-  get "$run" from; from=$v
-  get "$run" method; method=$v
+  run_field from; from=$v
+  run_field method; method=$v
   read_link
   [ "$text" != "$from" ] || return 0
-  if [ -z "$from" ]; then
-    rm -f "$link"
-  else
+  if [ -n "$from" ]; then
     error=$(rename_onto "$method" "$record/back.$run_id/$name" "$link" 2>&1)
+  elif [ -L "$link" ]; then
+    error=$(mv -f "$link" "$record/there.$run_id/removed" 2>&1)
   fi
   read_link
-  [ "$text" = "$from" ] || { [ -n "$from" ] && put_link "$from" "$method"; }
+  [ "$text" = "$from" ]
 }
 
 # The link says what the deployment wants, whatever it says now.
 take_forward() {
-  get "$run" slot; slot=$v
-  get "$run" method; method=$v
+  run_field slot; slot=$v
+  run_field method; method=$v
   read_link
   [ "$text" = "$slot" ] || put_link "$slot" "$method"
 }
@@ -278,11 +314,10 @@ take_forward() {
 finish_run() {
   read_run
   case $state in
-    reverting) take_back && keep_staged keep && decide reverted && settle ;;
-    forwarding) take_forward && decide confirmed && settle ;;
-    confirmed | reverted) settle ;;
-    *) return 0 ;;
+    reverting) take_back && keep_staged keep && decide reverted || is_settled || return ;;
+    forwarding) take_forward && decide confirmed || is_settled || return ;;
   esac
+  case $state in confirmed | reverted) settle ;; esac
 }
 
 # What a decided deployment leaves: the slots' records that were made ready for it, and a line of history.
@@ -297,11 +332,11 @@ settle() {
 }
 
 add_history() {
-  get "$run" command; h_command=$v
-  get "$run" owner; h_owner=$v
-  get "$run" slot; h_slot=$v
-  get "$run" release; h_release=$v
-  get "$run" label; h_label=$v
+  run_field command; h_command=$v
+  run_field owner; h_owner=$v
+  run_field slot; h_slot=$v
+  run_field release; h_release=$v
+  run_field label; h_label=$v
   case $state in confirmed) h_outcome=committed ;; *) h_outcome=$state ;; esac
   to_words "$(now)" "$run_id" "$h_command" "$h_owner" "$h_outcome" "$h_slot" "$h_release" "$h_label"
   printf '%s\n' "${words# }" >>"$record/history"
@@ -390,13 +425,14 @@ last_beat() {
 
 # A holder whose process is gone, or that has not beaten for as long as its lease, is no holder.
 is_alive() {
-  [ "$l_boot" = "$(boot_id)" ] || return 1
+  [ "$l_boot" = "$boot" ] || return 1
   beat=0
   last_beat "$record/locks/b.$g.$l_pid"
   uptime_now
   [ $((up - beat)) -le "$l_lease" ] || return 1
   # Where /proc hides what others run, the pulse alone counts.
-  [ "$l_start" = '~' ] || [ ! -e /proc/1/stat ] || [ "$(start_of "$l_pid")" = "$l_start" ]
+  find_start "$l_pid"
+  [ "$l_start" = '~' ] || [ ! -e /proc/1/stat ] || [ "$began" = "$l_start" ]
 }
 
 # lock DEPLOYMENT OWNER COMMAND LEASE
@@ -416,11 +452,10 @@ verb_lock() {
   pulse=$record/locks/b.$mine.$$
   uptime_now
   beaten=$up
-  or_null "$(start_of $$)"
-  started=$w
   to_words "$1" "$2" "$3" "$(now)"
+  find_start $$
   : >"$pulse.$beaten" || { say_no WRITE_FAILED "cannot write to $record/locks"; return; }
-  if ! ln -s "$$ $started $(boot_id)$words $4" "$record/locks/g.$mine" 2>/dev/null; then
+  if ! ln -s "$$ $began $boot$words $4" "$record/locks/g.$mine" 2>/dev/null; then
     rm -f "$pulse.$beaten"
     [ -L "$record/locks/g.$mine" ] || { say_no WRITE_FAILED "cannot write to $record/locks"; return; }
     say_no LOCKED "another deployment took the lock just now"
@@ -448,7 +483,7 @@ verb_beat() {
 verb_use() {
   token=$1
   note_writer || { token=; say_no WRITE_FAILED "cannot write to $record/locks"; return; }
-  need_lock || { token=; return 1; }
+  need_lock || { forget_writer; token=; return 1; }
 }
 
 # Old generations are kept for a while: one that was just deleted could be made a second time. The pulses of deployments
@@ -510,9 +545,9 @@ verb_break_lock() {
 # was noted under an older token. So none of them can write into a slot that is being staged by another.
 
 note_writer() {
-  or_null "$(start_of $$)"
+  find_start $$
   rm -f "$record/locks/w.$$"
-  ln -s "$w $(boot_id) $token" "$record/locks/w.$$" 2>/dev/null
+  ln -s "$began $boot $token" "$record/locks/w.$$" 2>/dev/null
 }
 
 forget_writer() { rm -f "$record/locks/w.$$"; }
@@ -523,9 +558,9 @@ end_writers() {
     writer=${one##*/w.}
     said=$(readlink "$one")
     [ "${said##* }" -lt "$token" ] || continue
-    begun=${said%% *}
+    noted=${said%% *}
     said=${said#* }
-    if [ "${said%% *}" = "$(boot_id)" ]; then end_process "$writer" "$begun" || return 1; fi
+    if [ "${said%% *}" = "$boot" ]; then end_process "$writer" "$noted" || return 1; fi
     rm -f "$one"
   done
   return 0
@@ -544,11 +579,13 @@ end_process() {
   return 1
 }
 
-# The process, the session that it leads (orphans stay in it), and what descends from these. An SSH server makes every
-# command the leader of a session.
+# The process, the session that it leads (orphans stay in it), and what descends from these, but no guard: it outlives
+# the session that started it. An SSH server makes every command the leader of a session.
 list_processes() {
-  cat /proc/[0-9]*/stat 2>/dev/null | awk -v pid="$1" -v start="$2" -v self=$$ '
-    { p = $1; sub(/^.*\) /, ""); split($0, f, " "); state[p] = f[1]; parent[p] = f[2]; session[p] = f[4]; begun[p] = f[20] }
+  cat /proc/[0-9]*/stat 2>/dev/null | awk -v pid="$1" -v start="$2" -v self=$$ -v guards="$(list_guards)" '
+    BEGIN { n = split(guards, g, " "); for (i = 1; i <= n; i++) spared[g[i]] }
+    { p = $1; sub(/^.*\) /, ""); split($0, f, " "); state[p] = f[1]; parent[p] = f[2]; session[p] = f[4]; begun[p] = f[20]
+      if ((p ":" f[20]) in spared) parent[p] = session[p] = "guard" }
     END {
       if (pid in begun && begun[pid] != start) exit
       for (p in parent) if (p == pid || session[p] == pid) mine[p] = 1
@@ -557,35 +594,46 @@ list_processes() {
     }'
 }
 
+# As PID:START each.
+list_guards() {
+  for one in "$record"/guard.*; do
+    said=$(readlink "$one") || continue
+    begun=${said#* }
+    printf '%s:%s ' "${said%% *}" "${begun%% *}"
+  done
+}
+
 # ---- reading ---------------------------------------------------------------------------------------------------
 
 # scan DIR OUT: writes OUT.manifest and OUT.times, and sets scanned (the id), timed and entries.
 scan() {
   here=$2
-  (
+  counted=$(
     cd "$1" &&
       find . ! -name . -print0 | sort -z >"$here.names" &&
       find . -type f -print0 | sort -z >"$here.files" &&
-      find . -type l -print0 | sort -z >"$here.links" &&
-      : >"$here.stat" && : >"$here.sums" && : >"$here.targets" || exit 1
+      : >"$here.stat" && : >"$here.sums" && : >"$here.targets" && : >"$here.times" || exit 1
     [ ! -s "$here.names" ] || xargs -0 stat -c '%f %a %s %Y' -- <"$here.names" >"$here.stat" || exit 1
     [ ! -s "$here.files" ] || hash_files <"$here.files" >"$here.sums" || exit 1
-    # shellcheck disable=SC2016 # expanded by the inner shell
-    [ ! -s "$here.links" ] ||
-      xargs -0 sh -c 'for p do readlink -n -- "$p" || exit 255; printf "\\0"; done' sh <"$here.links" >"$here.targets"
+    tabulate "$here"
   ) || return 1
-  tabulate "$2" >"$2.table" || return 1
-  sed -n 's/^time //p' "$2.table" >"$2.times"
+  entries=${counted% *}
+  [ "${counted#* }" -eq 0 ] || (cd "$1" && read_targets "$here") || return 1
   {
     echo 'fleetflip manifest 1'
-    sed '/^time /d' "$2.table"
+    cat "$2.table"
     echo
     cat "$2.names" "$2.targets"
   } >"$2.manifest" || return 1
   scanned=sha256:$(sum <"$2.manifest")
   timed=$(sum <"$2.times")
-  entries=$(wc -l <"$2.times" | tr -d ' ')
   [ ${#scanned} -eq 71 ]
+}
+
+read_targets() {
+  find . -type l -print0 | sort -z >"$1.links"
+  # shellcheck disable=SC2016 # expanded by the inner shell
+  xargs -0 sh -c 'for p do readlink -n -- "$p" || exit 255; printf "\\0"; done' sh <"$1.links" >"$1.targets"
 }
 
 # Of each line only the digest is read: tools print odd names in different ways.
@@ -594,16 +642,18 @@ hash_files() {
     sed -n 's/^\\\{0,1\}\([0-9a-f]\{64\}\) [ *]\.\/.*/\1/p'
 }
 
-# Joins kinds, modes and sizes with the digests of the files, in order. Fails when there are more or fewer of them.
+# Joins kinds, modes and sizes with the digests of the files, in order, and says how many entries and links there are. Fails
+# when there are more or fewer digests.
 tabulate() {
-  awk -v sums="$1.sums" '
+  awk -v sums="$1.sums" -v table="$1.table" -v times="$1.times" '
+    BEGIN { printf "" >table }
     { kind = substr($1, 1, 1); if (length($1) < 4) kind = "?"; mode = $2 }
-    kind == "8" { if ((getline sum < sums) <= 0) exit 1; print "f " mode " " $3 " " sum }
-    kind == "4" { print "d " substr(mode, length(mode) - 2) }
-    kind == "a" { print "l" }
-    kind != "8" && kind != "4" && kind != "a" { print "x" }
-    { print "time " $4 }
-    END { if ((getline sum < sums) > 0) exit 1 }' "$1.stat"
+    kind == "8" { if ((getline sum < sums) <= 0) exit 1; print "f " mode " " $3 " " sum >table }
+    kind == "4" { print "d " substr(mode, length(mode) - 2) >table }
+    kind == "a" { print "l" >table; links++ }
+    kind != "8" && kind != "4" && kind != "a" { print "x" >table }
+    { print $4 >times }
+    END { if ((getline sum < sums) > 0) exit 1; print NR, links + 0 }' "$1.stat"
 }
 
 # Sets work: a private directory for a scan, gone when the session ends.
@@ -633,16 +683,16 @@ say_blob() {
 
 verb_probe() {
   read_run
-  word "$(hostname 2>/dev/null || cat /proc/sys/kernel/hostname 2>/dev/null || echo unknown)"
+  read -r hostname 2>/dev/null </proc/sys/kernel/hostname || hostname=$(hostname 2>/dev/null || echo unknown)
+  word "$hostname"
   say "hostname $w"
-  say "boot $(boot_id)"
+  say "boot $boot"
   say_tools
   say_space
   say_name
   for slot in $slots; do say_slot "$slot"; done
   say_holder
   say_run
-  say_newest
   case $1 in
     live) [ -z "$at" ] || scan_slot "$at" ;;
     all) for slot in $slots; do [ ! -d "$root/$slot" ] || scan_slot "$slot" || return; done ;;
@@ -672,10 +722,24 @@ say_tools() {
   say "rename $method"
 }
 
+# The fourth column of the second line is what is free.
 say_space() {
-  bytes=$(df -Pk "$root" 2>/dev/null | awk 'NR == 2 && $4 ~ /^[0-9]+$/ { printf "%.0f", $4 * 1024 }')
-  inodes=$(df -Pi "$root" 2>/dev/null | awk 'NR == 2 && $4 ~ /^[0-9]+$/ && $2 > 0 { print $4 }')
-  say "free ${bytes:-~} ${inodes:-~}"
+  blocks=$(df -Pk "$root" 2>/dev/null)
+  inodes=$(df -Pi "$root" 2>/dev/null)
+  find_free "$blocks"
+  case $left in '~') ;; *) left=$((left * 1024)) ;; esac
+  bytes=$left
+  find_free "$inodes"
+  say "free $bytes $left"
+}
+
+# Sets left, from what df printed; the null of the protocol where it is no number, or there is nothing to count.
+find_free() {
+  left='~'
+  case $1 in *"$NL"*) ;; *) return 0 ;; esac
+  # shellcheck disable=SC2086 # columns
+  set -- ${1#*"$NL"}
+  case ${2:-}/${4:-} in *[!0-9/]* | 0/* | */ | /*) ;; *) left=$4 ;; esac
 }
 
 say_name() {
@@ -706,16 +770,16 @@ say_holder() {
 
 say_run() {
   [ -n "$state" ] || return 0
-  get "$run" from; from=$v
-  get "$run" slot; to=$v
-  get "$run" release; release=$v
-  get "$run" label; label=$v
-  get "$run" decider; decider=$v
-  get "$run" at; when=$v
+  run_field from; from=$v
+  run_field slot; to=$v
+  run_field release; release=$v
+  run_field label; label=$v
+  run_field decider; decider=$v
+  run_field at; when=$v
   to_words "$run_id" "$state" "$from" "$to" "$release" "$label" "$decider" "${when:-0}"
   say "deployment$words"
   case $state in armed | flipped | reverting) say_guard ;; esac
-  get "$run" participants
+  run_field participants
   old_ifs=$IFS
   IFS=$NL
   for one in $v; do
@@ -727,8 +791,8 @@ say_run() {
 
 # Whether the guard lives, and in how many hundredths of a second it reverts.
 say_guard() {
-  get "$run" window; window=${v:-0}
-  get "$run" pulse
+  run_field window; window=${v:-0}
+  run_field pulse
   beat=0
   last_beat "$v"
   uptime_now
@@ -741,20 +805,11 @@ guard_lives() {
   said=$(readlink "$record/guard.$run_id") || return 1
   guard_pid=${said%% *}
   said=${said#* }
-  [ "${said#* }" = "$(boot_id)" ] || return 1
+  [ "${said#* }" = "$boot" ] || return 1
+  find_start "$guard_pid"
   if [ "${said%% *}" = '~' ]; then kill -0 "$guard_pid" 2>/dev/null; else
-    [ ! -e /proc/1/stat ] || [ "$(start_of "$guard_pid")" = "${said%% *}" ]
+    [ ! -e /proc/1/stat ] || [ "$began" = "${said%% *}" ]
   fi
-}
-
-say_newest() {
-  newest=0
-  for slot in $slots; do
-    [ -d "$root/$slot" ] || continue
-    one=$(find "$root/$slot" -type f -print0 2>/dev/null | xargs -0 stat -c %Y -- 2>/dev/null | sort -n | tail -n 1)
-    [ "${one:-0}" -le "$newest" ] || newest=$one
-  done
-  say "newest $newest"
 }
 
 scan_slot() {
@@ -931,8 +986,11 @@ verb_arm() {
   start_guard || { forget_runs; say_no NO_GUARD "the guard did not start"; return; }
   write_record "$record/run.$token.$deployment.armed" deployment "$deployment" slot "$slot" from "$text" previous "$at" \
     release "$release" label "$label" command "$command" owner "$owner" decider "$decider" window "$window" \
-    participants "$participants" method "$method" boot "$(boot_id)" pulse "$pulse" at "$(now)" ||
+    participants "$participants" method "$method" boot "$boot" pulse "$pulse" at "$(now)" ||
     { rm -f "$record/run.$token.$deployment.armed"*; forget_runs; say_no WRITE_FAILED "cannot write to $record"; return; }
+  # A guard that has waited too long for the record is gone.
+  [ -L "$record/guard.$deployment" ] ||
+    { rm -f "$record/run.$token.$deployment.armed"; forget_runs; say_no NO_GUARD "the guard did not stay"; return; }
   word "$text"
   say "from $w"
 }
@@ -968,8 +1026,8 @@ verb_flip() {
   need_run "$1" || return
   need_lock || return
   [ "$state" = armed ] || { say_no NOT_ARMED "the deployment is $state"; return; }
-  get "$run" method; method=$v
-  get "$run" slot; slot=$v
+  run_field method; method=$v
+  run_field slot; slot=$v
   error=$(rename_onto "$method" "$record/there.$run_id/$name" "$link" 2>&1)
   clock
   if has_flipped && [ "$(readlink "$link")" = "$slot" ]; then
@@ -992,9 +1050,13 @@ verb_revert() {
     torn) say_no TORN "$TORN"; return ;;
     *) say_no WRITE_FAILED "cannot write to $record"; return ;;
   esac
-  take_back || { say_no REVERT_FAILED "the link could not be put back: $error"; return; }
-  keep_staged "$2"
-  decide reverted || need_run "$1" || return
+  if take_back; then
+    keep_staged "$2"
+    decide reverted || need_run "$1" || return
+  else
+    need_run "$1" || return
+    [ "$state" != reverting ] || { say_no REVERT_FAILED "the link could not be put back: $error"; return; }
+  fi
   [ "$state" = reverted ] || { say_no WRITE_FAILED "cannot write to $record"; return; }
   settle
 }
@@ -1008,7 +1070,7 @@ verb_confirm() {
   need_run "$1" || return
   if [ "$state" = flipped ]; then
     read_link
-    get "$run" slot
+    run_field slot
     [ "$text" = "$v" ] || { say_no NOT_FLIPPED "the link says $text"; return; }
     decide confirmed || need_run "$1" || return
   fi
@@ -1029,8 +1091,8 @@ verb_forward() {
   [ "$state" != torn ] || { say_no TORN "$TORN"; return; }
   [ "$state" != reverting ] || finish_run || { say_no REVERT_FAILED "$error"; return; }
   if [ "$state" != confirmed ]; then
-    get "$run" release; release=$v
-    get "$run" slot; slot=$v
+    run_field release; release=$v
+    run_field slot; slot=$v
     read_slot "$slot"
     [ "$s_state" = verified ] && [ "$s_release" = "$release" ] ||
       { say_no UNPROVEN "$slot does not hold the release any more"; return; }
@@ -1065,18 +1127,19 @@ start_guard() {
 guard() {
   trap '' HUP INT
   cd / || return 1
-  or_null "$(start_of $$)"
-  ln -s "$$ $w $(boot_id)" "$record/guard.$1" || return 1
+  find_start $$
+  ln -s "$$ $began $boot" "$record/guard.$1" || return 1
   nap=$(nap_for "$3")
   await_arming "$1" || return 1
-  armed=$run
-  reverting=${armed%.*}.reverting
+  # By now it may have been decided, and then there is nothing to guard.
+  armed=${run%.*}.armed
+  reverting=${run%.*}.reverting
   uptime_now
   beat=$up
   while [ -f "$armed" ] || [ -f "$reverting" ]; do
     last_beat "$2"
     uptime_now
-    [ $((up - beat)) -le "$3" ] || fire
+    [ $((up - beat)) -le "$3" ] || fire "$1"
     sleep "$nap"
   done
 }
@@ -1089,6 +1152,7 @@ nap_for() {
 }
 
 # Between the guard's word and the armed record the disk may be slow; a session that died there leaves nothing to guard.
+# Giving up, it takes its word back first: either the session that is late sees that, or the guard sees the record.
 await_arming() {
   tries=0
   while [ $((tries += 1)) -le 40 ]; do
@@ -1097,12 +1161,16 @@ await_arming() {
     [ -L "$record/guard.$1" ] || return 1
     sleep 0.25
   done
-  return 1
+  said=$(readlink "$record/guard.$1") && rm -f "$record/guard.$1"
+  read_run
+  [ "$run_id" = "$1" ] || return 1
+  ln -s "$said" "$record/guard.$1" || return 0
 }
 
-# The decision first; then the link goes back. A disk that does not allow that is asked again and again.
+# fire DEPLOYMENT: the decision first; then the link goes back. A disk that does not allow that is asked again and again.
 fire() {
   read_run
+  [ "$run_id" = "$1" ] || return 0
   case $state in armed | flipped) decide reverting || return 0 ;; esac
   finish_run
 }

@@ -46,7 +46,6 @@ export function readFacts(host: string, reply: Reply): Facts {
     writable: yesOrNo(must('writable')[0]),
     freeBytes: optionalNumber(must('free')[0]),
     freeInodes: optionalNumber(must('free')[1]),
-    newestMtime: number(must('newest')[0]),
   };
 }
 

@@ -12,7 +12,7 @@ import { inventorySchema } from './schema.ts';
 
 export { jsonSchema } from './json-schema.ts';
 export { inventoryTemplate } from './template.ts';
-export { parseDuration } from './values.ts';
+export { explainDuration, parseDuration } from './values.ts';
 
 export interface LoadOptions {
   /** Default: the process's. */

@@ -13,7 +13,10 @@ const FEW = 12;
 /** @param now Unix milliseconds */
 export function drawFrame(state: ViewState, size: Size, now: number): readonly Row[] {
   const room = Math.max(0, size.rows - 3);
-  const body = state.hosts.length <= Math.min(FEW, room) ? drawHosts(state.hosts, state) : drawMany(state, room);
+  const few = state.hosts.length <= Math.min(FEW, room);
+  // What was done to each host is not in the result of these commands.
+  const done = state.result?.outcome === 'done';
+  const body = done ? [] : few ? drawHosts(state.hosts, state) : drawMany(state, room);
   const tone = state.result === null ? 'strong' : toneOfExit(state.result.exitCode);
   return [{ tone, text: drawTitle(state, size, now) }, { tone: 'plain', text: drawPhase(state, now) }, ...body];
 }
@@ -48,10 +51,11 @@ function drawBytes({ phase, hosts, sendingSince }: ViewState, now: number): read
 function drawHosts(hosts: readonly HostView[], { phase, result }: ViewState): readonly Row[] {
   const names = Math.max(0, ...hosts.map(host => measure(makeSafe(host.name))));
   const slots = Math.max(0, ...hosts.map(host => measure(makeSafe(host.slot ?? ''))));
+  const doings = Math.max(10, ...hosts.map(host => host.doing.length));
   return hosts.map(host => {
     const slot = slots === 0 ? '' : `${pad(makeSafe(host.slot ?? ''), slots)}  `;
     const detail = result === null ? drawDetail(host, phase === 'stage') : '';
-    const text = `${host.failure ? '!' : ' '} ${pad(makeSafe(host.name), names)}  ${slot}${pad(host.doing, 10)}${detail}`;
+    const text = `${host.failure ? '!' : ' '} ${pad(makeSafe(host.name), names)}  ${slot}${pad(host.doing, doings)}${detail}`;
     return { tone: toneOf(host), text: text.trimEnd() };
   });
 }

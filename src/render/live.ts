@@ -57,7 +57,7 @@ export function createWaitingView({ out, paint, command }: LiveOptions): View {
 /** Failing hosts have their row, and are told again at the end. */
 function mustStay(event: FleetEvent): boolean {
   if (event.kind === 'check-output') return event.exitCode !== 0;
-  return event.kind === 'warning' || event.kind === 'interrupted';
+  return event.kind === 'warning' || event.kind === 'recovery' || event.kind === 'interrupted';
 }
 
 interface Ticker {

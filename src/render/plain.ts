@@ -1,8 +1,9 @@
 /** Events to lines: for logs, CI and terminals that cannot be redrawn. */
 
-import { describeFailure, type Failure, type Phase } from '../domain/error.ts';
-import type { FleetEvent, HostOutcome, HostResult, Result } from '../domain/event.ts';
+import type { Failure, Phase } from '../domain/error.ts';
+import type { FleetEvent, HostOutcome, Result } from '../domain/event.ts';
 import { countHosts, lastSentence, nameRelease } from '../domain/report.ts';
+import { describeFailures } from './failures.ts';
 import { formatBytes, formatTime } from './format.ts';
 import { createPaint, type Paint, type Tone, toneOfExit } from './paint.ts';
 import { cut, makeSafe, pad } from './text.ts';
@@ -83,28 +84,15 @@ export function formatEnd(result: Result, paint: Paint = createPaint(false)): re
   const { skewMs, errorMs } = result.flip;
   const error = errorMs === null ? '' : ` (+/- ${errorMs.toFixed(1)} ms)`;
   const skew = skewMs === null ? [] : [`The links moved within ${skewMs.toFixed(1)} ms${error}.`];
+  const failures = result.hosts.flatMap(({ name, error }): Failure[] =>
+    error === undefined ? [] : [{ kind: 'failed', host: name, ...error }],
+  );
   return [
-    ...groupFailures(result).map(failure => paint('bad', makeSafe(describeFailure(failure)))),
+    ...describeFailures([...result.errors, ...failures]).map(line => paint('bad', line)),
     ...(result.exitCode >= 3 ? groupHosts(result) : []).map(makeSafe),
     ...skew,
     paint(toneOfExit(result.exitCode), makeSafe(lastSentence(result))),
   ];
-}
-
-/** Hosts that failed alike are named together: the cause stands there once, however many they are. */
-function groupFailures({ errors, hosts }: Result): readonly Failure[] {
-  const groups = new Map<string, { readonly error: NonNullable<HostResult['error']>; readonly names: string[] }>();
-  for (const { name, error } of hosts) {
-    if (error === undefined) continue;
-    const key = JSON.stringify([error.code, error.what, error.hint]);
-    const group = groups.get(key) ?? { error, names: [] };
-    group.names.push(name);
-    groups.set(key, group);
-  }
-  const grouped = [...groups.values()].map(({ error, names }): Failure => {
-    return { kind: 'failed', host: names.join(', '), ...error };
-  });
-  return [...errors, ...grouped];
 }
 
 function groupHosts({ hosts }: Result): readonly string[] {

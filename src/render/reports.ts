@@ -1,9 +1,9 @@
 /** What the reading commands found, as text. Everything of a host is made safe for a terminal. */
 
-import { describeFailure } from '../domain/error.ts';
 import { countHosts, nameRelease } from '../domain/report.ts';
 import type { LockHolder } from '../domain/slot.ts';
 import type { HistoryReport, HostPlan, HostStatus, IdleStatus, PlanReport, StatusReport } from '../domain/status.ts';
+import { describeFailures } from './failures.ts';
 import { formatBytes, formatInstant, formatTime } from './format.ts';
 import { drawTable } from './table.ts';
 import { makeSafe } from './text.ts';
@@ -12,7 +12,8 @@ type Row = readonly string[];
 
 export function formatStatus(report: StatusReport): string {
   const rows = report.hosts.filter(host => host.reachable).flatMap(statusRows);
-  const notes = report.hosts.flatMap(statusNotes).map(makeSafe);
+  const unread = report.hosts.flatMap(({ error }) => error ?? []);
+  const notes = [...report.hosts.flatMap(statusNotes).map(makeSafe), ...describeFailures(unread)];
   return lines(rows.length === 0 ? [] : [['HOST', 'SLOT', 'STATE', 'RELEASE'], ...rows], [...notes, judge(report)]);
 }
 
@@ -32,9 +33,8 @@ function describeIdle({ state, role }: IdleStatus): string {
   return state === 'verified' && role !== null ? role : state;
 }
 
-function statusNotes({ name, live, lock, deployment, error }: HostStatus): readonly string[] {
+function statusNotes({ name, live, lock, deployment }: HostStatus): readonly string[] {
   const notes: string[] = [];
-  if (error !== undefined) return [describeFailure(error)];
   if (live?.drift) {
     const { changed, missing, extra, paths } = live.drift;
     const named = `${paths.slice(0, 3).join(', ')}${paths.length > 3 ? ', ...' : ''}`;
@@ -69,13 +69,17 @@ function judge({ hosts, split }: StatusReport): string {
   const unread = hosts.filter(host => !host.reachable).length;
   if (split) return 'THE FLEET IS SPLIT: hosts serve different releases. Next: deploy one release to all of them.';
   if (hosts.some(host => host.deployment !== null)) return 'THE FLEET IS NOT SETTLED. Next: fleetflip recover.';
-  if (unread > 0) return `${countHosts(unread)} could NOT be read; the others are on one release.`;
-  return 'The fleet is on one release and settled.';
+  const end = unread === 0 ? '' : `; ${countHosts(unread)} could NOT be read`;
+  const lives = hosts.filter(host => host.reachable).map(host => host.live);
+  if (lives.every(live => live === null)) return `Nothing is live yet${end}.`;
+  if (lives.some(live => live?.release === null))
+    return `What is live was not brought by fleetflip; whether it is the same on all hosts is not known${end}.`;
+  return unread > 0 ? `The hosts that were read are on one release${end}.` : 'The fleet is on one release and settled.';
 }
 
 export function formatPlan(report: PlanReport): string {
   const rows = report.hosts.map(planRow);
-  const notes = report.refusals.map(failure => makeSafe(describeFailure(failure)));
+  const notes = describeFailures(report.refusals);
   const name = makeSafe(nameRelease(report.release, report.label));
   const end =
     report.refusals.length > 0
@@ -105,13 +109,12 @@ export function formatHistory(report: HistoryReport): string {
       run.owner,
     ]),
   );
-  const notes = report.hosts.flatMap(({ name, runs, error }) => {
-    if (error !== undefined) return [makeSafe(describeFailure(error))];
-    return runs.length === 0 ? [`${makeSafe(name)}: no deployment yet`] : [];
-  });
+  const errors = report.hosts.flatMap(({ error }) => error ?? []);
+  const empty = report.hosts.filter(({ runs, error }) => error === undefined && runs.length === 0);
+  const notes = [...empty.map(({ name }) => makeSafe(`${name}: no deployment yet`)), ...describeFailures(errors)];
   const head = ['HOST', 'WHEN', 'COMMAND', 'OUTCOME', 'SLOT', 'RELEASE', 'BY'];
-  const unread = report.hosts.filter(host => host.error !== undefined).length;
-  const end = `The history of ${countHosts(report.hosts.length - unread)}${unread === 0 ? '' : `; ${countHosts(unread)} could NOT be read`}.`;
+  const unread = errors.length === 0 ? '' : `; ${countHosts(errors.length)} could NOT be read`;
+  const end = `The history of ${countHosts(report.hosts.length - errors.length)}${unread}.`;
   return lines(rows.length === 0 ? [] : [head, ...rows], [...notes, end]);
 }
 

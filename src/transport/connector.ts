@@ -23,11 +23,14 @@ export interface Ssh2Options {
   readonly timeout?: number;
   /** Handshakes in flight per address or bastion. Default 8: below sshd's default MaxStartups of 10. */
   readonly maxHandshakes?: number;
+  /**
+   * How often a host is tried that drops us in the handshake. Default 12, in about ten seconds: at MaxStartups sshd drops
+   * every third connection by chance, whoever else is at the door.
+   */
+  readonly tries?: number;
   /** Default: 15,000 ms and 4 unanswered. Much less ends healthy connections, because it queues behind uploads. */
   readonly keepalive?: Keepalive;
 }
-
-const TRIES = 3;
 
 /** One way to one server: the host itself or a bastion before it. */
 interface Leg {
@@ -39,7 +42,7 @@ interface Leg {
 }
 
 export function createSsh2Connector(options: Ssh2Options): Connector {
-  const { timeout = 20_000, keepalive = { interval: 15_000, count: 4 } } = options;
+  const { timeout = 20_000, tries = 12, keepalive = { interval: 15_000, count: 4 } } = options;
   const bastions = createBastions();
   const turnstile = createTurnstile(options.maxHandshakes ?? 8);
 
@@ -77,8 +80,8 @@ export function createSsh2Connector(options: Ssh2Options): Connector {
       } catch (thrown) {
         if (signal.aborted) throw interrupted(leg.host.name);
         if (!wasDropped(thrown)) throw thrown;
-        if (attempt >= TRIES) throw countTries(thrown);
-        await wait(attempt * 200 + Math.random() * 300, undefined, { signal }).catch(() => undefined);
+        if (attempt >= tries) throw countTries(thrown, tries);
+        await wait(Math.min(attempt * 200, 1000) + Math.random() * 300, undefined, { signal }).catch(() => undefined);
       }
     }
   }
@@ -123,7 +126,7 @@ function wasDropped(thrown: unknown): thrown is FleetflipError {
   return thrown instanceof FleetflipError && thrown.failure.code === 'CONNECTION_DROPPED';
 }
 
-function countTries(thrown: FleetflipError): FleetflipError {
+function countTries(thrown: FleetflipError, tries: number): FleetflipError {
   const { failure } = thrown;
-  return new FleetflipError({ ...failure, what: `${failure.what} (tried ${TRIES} times)` }, { cause: thrown });
+  return new FleetflipError({ ...failure, what: `${failure.what} (tried ${tries} times)` }, { cause: thrown });
 }

@@ -5,8 +5,11 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { buildSources } from '../support/built.ts';
+
+// Processes start slowly on a machine that is busy with other tests.
+vi.setConfig({ testTimeout: 120_000 });
 
 let directory: string;
 beforeEach(async () => {
@@ -41,18 +44,19 @@ describe('the demo', () => {
   it('tells its story over real SSH connections and leaves nothing behind', async () => {
     const child = await startDemo();
     const [told, [code]] = await Promise.all([text(child.stdout), once(child, 'exit')]);
-    expect(told.match(/exit code \d/g)).toEqual([0, 0, 1, 0, 0].map(expected => `exit code ${expected}`));
+    expect(told.match(/exit code +\d/g)).toEqual([0, 0, 1, 0, 0].map(expected => `exit code  ${expected}`));
     expect(told).toContain('demo4: site_l does not hold the release: 1 changed');
-    const links = [...told.matchAll(/demo\d\/www\/site -> (\S+)/g)].map(match => match[1]);
+    const links = [...told.matchAll(/demo\d -> (\S+)/g)].map(match => match[1]);
     const perStep = ['site_l', 'site_r', 'site_r', 'site_l', 'site_r'];
     expect(links).toEqual(perStep.flatMap(slot => Array.from({ length: 5 }, () => slot)));
+    expect(told).toMatch(/\n {7}site_l {2}previous {2}v3 [\s\S]*\nThe fleet is on one release and settled\.\n/);
     expect(code).toBe(0);
     expect(await readdir(directory)).toEqual([]);
   });
 
   it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('cleans up when %s comes in the middle', async signal => {
     const child = await startDemo();
-    await waitForText(child, /arm: done|barrier: 5 of 5/);
+    await waitForText(child, /barrier: 5 of 5/);
     interrupt(child, signal);
     expect(await once(child, 'exit')).toEqual([1, null]);
     expect(await readdir(directory)).toEqual([]);

@@ -44,7 +44,6 @@ function observe(host: string): Observation {
     writable: true,
     freeBytes: null,
     freeInodes: null,
-    newestMtime: 0,
     scans: {},
     drifts: {},
   };

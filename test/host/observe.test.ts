@@ -21,7 +21,6 @@ const LINES: readonly (readonly string[])[] = [
   ['deployment', 'd0', 'confirmed', 'foo_r', 'foo_l', ID, '', 'web1', '1700000002'],
   ['participant', 'web1'],
   ['participant', 'web2'],
-  ['newest', '1699999999'],
 ];
 
 function reply(lines: readonly (readonly string[])[]): Reply {
@@ -80,7 +79,6 @@ describe('what a probe says', () => {
       writable: true,
       freeBytes: 1000,
       freeInodes: null,
-      newestMtime: 1_699_999_999,
     });
   });
 
@@ -96,7 +94,7 @@ describe('what a probe says', () => {
   });
 
   it('is no answer when a line is missing that must be there', () => {
-    for (const key of ['hostname', 'rename', 'writable', 'free', 'link', 'slot', 'newest'])
+    for (const key of ['hostname', 'rename', 'writable', 'free', 'link', 'slot'])
       expect(() => readFacts('web1', reply(LINES.filter(line => line[0] !== key))), key).toThrow(
         `lacks the line ${key}`,
       );
@@ -108,9 +106,6 @@ describe('what a probe says', () => {
       ['points', 'elsewhere'],
       ['writable', 'perhaps'],
       ['free', '-', ''],
-      ['newest', '1e9'],
-      ['newest', ''],
-      ['newest', '9'.repeat(19)],
       ['slot', 'foo_l', 'yes', 'sound', ID, '', '', 'no', '1'],
       ['slot', 'foo_l', '', 'verified', ID, '', '', 'no', '1'],
       ['slot', 'foo_l', 'yes', 'verified', ID, '', 'leader', 'no', '1'],

@@ -99,6 +99,14 @@ describe('the frame', () => {
     expect(frame.at(-1)).toBe('! and 35 more that failed');
   });
 
+  test('keeps its columns when a host is tried again', () => {
+    const failure = fail('web01');
+    const retried = at(1, { kind: 'host-retried', phase: 'stage', host: 'web01', attempt: 2, failure });
+    const sent = at(1, { kind: 'progress', host: 'web02', sent: 50, total: 100 });
+    const rows = draw(fold(...staging(FIVE), retried, sent)).slice(2, 4);
+    expect(rows).toEqual(['  web01  foo_r  failed, retrying', '  web02  foo_r  staging            50 %']);
+  });
+
   test('says that it was interrupted', () => {
     const [, phase] = draw(fold(...staging(FIVE), at(1, { kind: 'interrupted' })));
     expect(phase).toContain('(interrupted: ending orderly)');

@@ -29,13 +29,14 @@ describe('status', () => {
       live: null,
       idle: [{ slot: 'foo_l', release: null, label: '', state: 'empty', role: null }],
     });
-    expect(formatStatus(status(host('web01'), empty)).split('\n')).toEqual([
+    expect(formatStatus(status(empty))).toMatch(/\nNothing is live yet\.$/);
+    expect(formatStatus({ ...status(host('web01'), empty), split: true }).split('\n')).toEqual([
       'HOST   SLOT   STATE     RELEASE',
       'web01  foo_l  live      v1 (sha256:111111111111)',
       '       foo_r  previous  v2 (sha256:222222222222)',
       'web02  -      live      nothing yet',
       '       foo_l  empty',
-      'The fleet is on one release and settled.',
+      'THE FLEET IS SPLIT: hosts serve different releases. Next: deploy one release to all of them.',
     ]);
   });
 
@@ -60,8 +61,18 @@ describe('status', () => {
 
   test('says when the fleet is split, and when a part of it is not known', () => {
     expect(formatStatus({ ...status(host('a')), split: true })).toMatch(/THE FLEET IS SPLIT.*$/);
+    expect(formatStatus(status(host('a')))).toMatch(/\nThe fleet is on one release and settled\.$/);
     const gone = host('b', { reachable: false, live: null, idle: [], error: fail('b') });
-    expect(formatStatus(status(host('a'), gone))).toMatch(/1 host could NOT be read; the others are on one release\.$/);
+    expect(formatStatus(status(host('a'), gone))).toMatch(
+      /The hosts that were read are on one release; 1 host could NOT be read\.$/,
+    );
+  });
+
+  test('does not claim that releases which fleetflip did not bring are the same', () => {
+    const unknown = { live: { slot: 'foo_l', release: null, label: '', drift: null } };
+    expect(formatStatus(status(host('a', unknown), host('b', unknown)))).toMatch(
+      /whether it is the same on all hosts is not known\.$/,
+    );
   });
 
   test('shows nothing of a host as it came', () => {

@@ -8,13 +8,17 @@ import ts from 'typescript';
 const HOME = join(import.meta.dirname, '../..');
 const CACHE = join(HOME, 'node_modules/.cache/fleetflip-test');
 
+/** By a source's path, what is done to its text. A negative control breaks what is to be proven. */
+export type Alterations = Readonly<Record<string, (text: string) => string>>;
+
 /**
  * Resolves with a directory that has `src` and `test/support` in it, transpiled, such as `src/cli/main.js`.
  * It is below node_modules, so that packages resolve; equal sources share one directory.
+ * @throws Error when an alteration alters nothing
  */
-export async function buildSources(): Promise<string> {
+export async function buildSources(alterations: Alterations = {}): Promise<string> {
   const files = [...(await list('src')), ...(await list('test/support'))].sort();
-  const texts = await Promise.all(files.map(file => readFile(join(HOME, file), 'utf8')));
+  const texts = await Promise.all(files.map(file => readSource(file, alterations)));
   const digest = createHash('sha256')
     .update(JSON.stringify([files, texts]))
     .digest('hex')
@@ -30,6 +34,13 @@ export async function buildSources(): Promise<string> {
     if (!(await exists(built))) throw thrown;
   });
   return built;
+}
+
+async function readSource(file: string, alterations: Alterations): Promise<string> {
+  const text = await readFile(join(HOME, file), 'utf8');
+  const altered = alterations[file]?.(text);
+  if (altered === text) throw new Error(`nothing in ${file} was altered`);
+  return altered ?? text;
 }
 
 async function transpile(to: string, text: string): Promise<void> {

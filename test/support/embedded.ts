@@ -61,6 +61,8 @@ export async function startEmbeddedFleet(count: number): Promise<EmbeddedFleet> 
 export const FAKES = {
   /** For `tar`. */
   diskFull: 'cat >/dev/null; echo "tar: write error: No space left on device" >&2; exit 2',
+  /** For `tar`: never comes to its end, until it is unfaked or its host is gone. */
+  stuck: 'while [ -e "$0" ]; do sleep 0.1; done; exit 1',
   /** For `df`: a disk with one block left. */
   noBlocks:
     'echo "Filesystem 1024-blocks Used Available Capacity Mounted on"; echo "/dev/disk 1000 999 1 99% /"; exit 0',

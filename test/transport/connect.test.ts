@@ -79,7 +79,7 @@ describe('a connection', () => {
 
   it('fails when the server drops it every time, and says how often it was tried', async () => {
     const server = await serve({ meet: socket => !socket.end('SSH-2.0-busy\r\n') && false });
-    const failure = await failureOf(connect(setting.connector(), setting.host(server)));
+    const failure = await failureOf(connect(setting.connector({ tries: 3 }), setting.host(server)));
     expect(failure).toMatchObject({
       kind: 'lost',
       code: 'CONNECTION_DROPPED',
@@ -93,7 +93,7 @@ describe('a connection', () => {
 
   it('fails where something else listens', async () => {
     const server = await serve({ meet: socket => !socket.end('HTTP/1.1 400 Bad Request\r\n\r\n') && false });
-    const failure = await failureOf(connect(setting.connector(), setting.host(server)));
+    const failure = await failureOf(connect(setting.connector({ tries: 2 }), setting.host(server)));
     expect(failure).toMatchObject({ code: 'CONNECTION_DROPPED', what: expect.stringContaining(at(server)) });
   });
 

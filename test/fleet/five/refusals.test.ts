@@ -86,7 +86,7 @@ describe('no link moves on five real servers', () => {
     expect(end).toEqual({
       code: 1,
       outcome: 'unchanged',
-      failed: { web04: expect.stringMatching(/^connect HOST_KEY_CHANGED: at the bastion/) },
+      failed: { web04: expect.stringMatching(/^connect HOST_KEY_CHANGED: at a bastion: /) },
     });
     expect(await readLinks(fleet)).toEqual(links);
   });

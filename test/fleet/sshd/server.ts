@@ -115,10 +115,7 @@ function commandOf({
 async function feignFlaws(directory: string, host: TestHost): Promise<void> {
   for (const place of ['full', 'readonly']) await mkdir(join(directory, 'srv', place));
   await chmod(join(directory, 'srv/readonly'), 0o555);
-  await host.fake(
-    'df',
-    'case $* in */srv/full) printf "Filesystem Blocks Used Available Capacity Mounted\\nfull 2048 2048 0 100%% /\\n" ;; *) exec $real "$@" ;; esac',
-  );
+  await host.fake('df', 'case $* in -Pk*/srv/full) echo; echo "full 2048 2048 0 100% /" ;; *) exec $real "$@" ;; esac');
   await host.fake(
     'tar',
     'case $PWD in */srv/full*) cat >/dev/null; echo "tar: No space left on device" >&2; exit 2 ;; *) exec $real "$@" ;; esac',

@@ -10,6 +10,7 @@ import { deployOntoFlaw, makeSmallRelease, rewordLink } from '../support/scenari
 let fleet: TestFleet;
 let inventory: string;
 let first: string;
+let next: string;
 let application: string;
 let links: Record<string, string>;
 
@@ -17,6 +18,7 @@ beforeAll(async () => {
   fleet = await startSshdFleet({ count: 20 });
   inventory = await fleet.write();
   first = await makeSmallRelease(fleet.directory, 'small');
+  next = await makeSmallRelease(fleet.directory, 'next');
   application = await makeApplication(fleet.directory);
   links = await readLinks(fleet);
 });
@@ -78,7 +80,7 @@ describe('twenty OpenSSH servers', () => {
 
   it('keep all their links when the host key of one of them has changed', async () => {
     const restore = await fleet.host('web13').changeKey();
-    const end = summarize(await fleetflip(inventory, 'deploy', application));
+    const end = summarize(await fleetflip(inventory, 'deploy', next));
     await restore();
     expect(end).toEqual({
       code: 1,
@@ -90,7 +92,7 @@ describe('twenty OpenSSH servers', () => {
 
   it('have all their links back, to the letter, when one host fails in the flip itself', async () => {
     const release = await fleet.host('web14').guardLink();
-    const end = summarize(await fleetflip(inventory, 'deploy', application));
+    const end = summarize(await fleetflip(inventory, 'deploy', next));
     await release();
     expect(end).toEqual({
       code: 3,
@@ -100,8 +102,8 @@ describe('twenty OpenSSH servers', () => {
     expect(await readLinks(fleet)).toEqual(links);
   });
 
-  it('take the application after all once everything is mended', async () => {
-    expect(summarize(await fleetflip(inventory, 'deploy', application))).toEqual({
+  it('take the release after all once everything is mended', async () => {
+    expect(summarize(await fleetflip(inventory, 'deploy', next))).toEqual({
       code: 0,
       outcome: 'committed',
       failed: {},

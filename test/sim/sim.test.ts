@@ -1,0 +1,121 @@
+/**
+ * The real engine over a simulated network and simulated hosts, in virtual time: coordinators crash, hosts reboot, messages
+ * are lost or late, and after it all the fleet is on one release and every report was true.
+ *
+ * FLEETFLIP_SIM_RUNS is the number of stories, FLEETFLIP_SIM_SEED the seed of fast-check. A story that breaks a law is told
+ * step by step, shrunk, with seed and path. To tell it again:
+ * FLEETFLIP_SIM_SEED=SEED FLEETFLIP_SIM_PATH=PATH npm run test:sim
+ */
+
+import { Readable } from 'node:stream';
+import fc from 'fast-check';
+import { describe, expect, it, vi } from 'vitest';
+import type { Transfer } from '../../src/domain/transfer.ts';
+import { Violation } from './laws.ts';
+import { packLines, RELEASES, type SimRelease } from './releases.ts';
+import { type Scenario, scenarios } from './scenario.ts';
+import { type Broken, World } from './world.ts';
+
+vi.mock('../../src/release/index.ts', () => ({
+  loadRelease: async (source: string) => {
+    const release = RELEASES.find(one => one.label === source);
+    if (release === undefined) throw new Error(`no release ${source}`);
+    return { ...release, warnings: [], close: async () => undefined };
+  },
+}));
+
+vi.mock('../../src/engine/archives.ts', () => ({
+  createArchives: (release: SimRelease) => ({
+    manifest: release.manifest,
+    get: async (transfer: Transfer, instant: number) => {
+      const lines = packLines(release, transfer, instant);
+      if (lines.length === 0) return null;
+      return { size: lines.join('').length, open: () => Readable.from(lines) };
+    },
+    close: async () => undefined,
+  }),
+}));
+
+vi.mock('../../src/host/agent.ts', () => ({
+  loadAgent: async () => ({ bytes: Buffer.from('agent'), digest: 'd'.repeat(64) }),
+}));
+
+const runs = Number(process.env.FLEETFLIP_SIM_RUNS ?? 1_000);
+const seed = Number(process.env.FLEETFLIP_SIM_SEED ?? 1);
+const path = process.env.FLEETFLIP_SIM_PATH;
+
+/** How often each thing happened, so that one sees that much did. */
+class Tally {
+  readonly #counts = new Map<string, number>();
+
+  add(what: string, count = 1): void {
+    this.#counts.set(what, (this.#counts.get(what) ?? 0) + count);
+  }
+
+  addWorld({ coordinators, chaos }: World): void {
+    for (const { actor, result, crashed } of coordinators)
+      this.add(`${actor.command} ${crashed ? 'crashed' : result?.outcome}`);
+    for (const [kind, count] of chaos.struck) this.add(`struck by ${kind}`, count);
+  }
+
+  get(what: string): number {
+    return this.#counts.get(what) ?? 0;
+  }
+
+  describe(): string {
+    return [...this.#counts]
+      .sort()
+      .map(([what, count]) => `  ${String(count).padStart(7)} ${what}`)
+      .join('\n');
+  }
+}
+
+/** Tells a story again, step by step. */
+async function trace(scenario: Scenario): Promise<string> {
+  const world = new World(scenario);
+  const told: string[] = [];
+  world.trace = told;
+  await world.play().catch((thrown: unknown) => told.push(String(thrown)));
+  return told.join('\n');
+}
+
+describe('a simulated fleet', () => {
+  it(
+    `ends on one release, and every report is true, in ${runs} stories`,
+    async () => {
+      const tally = new Tally();
+      const property = fc.asyncProperty(scenarios, async scenario => {
+        const world = new World(scenario);
+        await world.play();
+        tally.addWorld(world);
+      });
+      const details = await fc.check(property, { numRuns: runs, seed, ...(path === undefined ? {} : { path }) });
+      if (details.counterexample !== null) console.log(await trace(details.counterexample[0]));
+      console.log(`seed ${seed}, ${details.numRuns} stories\n${tally.describe()}`);
+      expect(await fc.asyncDefaultReportMessage(details)).toBeUndefined();
+      if (path !== undefined) return;
+      for (const happened of ['committed', 'reverted', 'unchanged', 'unknown', 'locked', 'crashed'])
+        expect(tally.get(`deploy ${happened}`), happened).toBeGreaterThan(0);
+      expect(tally.get('recover settled')).toBeGreaterThan(0);
+    },
+    60_000 + runs * 1_000,
+  );
+
+  it.each<[Broken, RegExp]>([
+    ['no guard', /its guard has not answered/],
+    ['no barrier', /serves \S+, which is|before \S+ had voted/],
+    ['no fencing', /under token \d+, and \d+ was given|written while it was live/],
+    ['no cancel', /is reverted, and its link says/],
+    ['decider ignored', /before the decider/],
+    ['unseen taken for reverted', /the outcome is reverted/],
+  ])(
+    'is found out when it has %s',
+    async (broken, law) => {
+      const property = fc.asyncProperty(scenarios, scenario => new World(scenario, broken).play());
+      const details = await fc.check(property, { numRuns: 1_500, seed: 1, endOnFailure: true });
+      expect(details.errorInstance).toBeInstanceOf(Violation);
+      expect(String(details.errorInstance)).toMatch(law);
+    },
+    600_000,
+  );
+});
