@@ -33,6 +33,8 @@ export interface RunWith {
   readonly wait?: number;
   readonly emit?: (event: FleetEvent) => void;
   readonly checks?: readonly string[];
+  /** Characters of the file that every release changes. Default: many packets, so that a connection can end inside it. */
+  readonly large?: number;
 }
 
 export interface FaultyFleet {
@@ -52,9 +54,6 @@ export interface FaultyFleet {
   stop(): Promise<void>;
 }
 
-/** Characters of the file that every release changes: many packets, so that a connection can end in the middle of it. */
-const LARGE = 600_000;
-
 /** @param confirmWithin milliseconds: a host's own patience, and twice the lease of a lock */
 export async function startFaultyFleet(confirmWithin = 20_000): Promise<FaultyFleet> {
   const embedded = await startEmbeddedFleet(3);
@@ -62,12 +61,12 @@ export async function startFaultyFleet(confirmWithin = 20_000): Promise<FaultyFl
   const fleet: Fleet = { ...loaded, strategy: { ...loaded.strategy, confirmWithin, maxSkew: 3_600_000 } };
   let count = 0;
 
-  async function makeNext(): Promise<Release> {
+  async function makeNext(large: number): Promise<Release> {
     count += 1;
     const label = `v${count}`;
     const files = {
       'index.html': `release ${count}`,
-      'large.bin': randomBytes(LARGE / 2).toString('hex'),
+      'large.bin': randomBytes(large / 2).toString('hex'),
       'lib/same.txt': 'never changes',
       [`lib/only-in-${count}.txt`]: label,
       current: '-> index.html',
@@ -78,8 +77,8 @@ export async function startFaultyFleet(confirmWithin = 20_000): Promise<FaultyFl
   const connector = (options: Partial<Ssh2Options> = {}) =>
     createSsh2Connector({ env: {}, home: embedded.directory, username: 'demo', ...options });
 
-  async function deployNext({ ssh, wait = 0, emit, checks = [] }: RunWith = {}): Promise<Ran> {
-    const release = await makeNext();
+  async function deployNext({ ssh, wait = 0, emit, checks = [], large = 600_000 }: RunWith = {}): Promise<Ran> {
+    const release = await makeNext(large);
     const failures: Record<string, Pick<Failure, 'kind' | 'code' | 'phase'>> = {};
     const idle = checks.map(run => ({ run, within: 60_000 }));
     const result = await deploy({ ...fleet, checks: { ...fleet.checks, idle } }, release.path, {
