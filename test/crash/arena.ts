@@ -1,6 +1,6 @@
 /** A fleet that is killed and cut off all the time, with a watcher on its links and new releases at hand. */
 
-import { appendFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   type Connector,
@@ -81,10 +81,16 @@ export async function startArena({
   return setUp(await start(count), alterations);
 }
 
+/** Whatever strategy the inventory has is replaced by a hasty one. */
+async function setStrategy(inventory: string): Promise<void> {
+  const text = (await readFile(inventory, 'utf8')).replace(/^strategy:\n(?: .*\n)+/m, '');
+  await writeFile(inventory, `${text}strategy: {confirmWithin: ${WINDOW}ms, maxSkew: 10s}\n`);
+}
+
 /** The same with hosts that can do more. */
 export async function setUp<S extends Server>(servers: Servers<S>, alterations?: Alterations): Promise<Arena<S>> {
   const built = await buildSources(alterations);
-  await appendFile(servers.inventory, `strategy: {confirmWithin: ${WINDOW}ms, maxSkew: 10s}\n`);
+  await setStrategy(servers.inventory);
   // Only a power cut could lose what is not flushed, and flushing is most of the time.
   for (const host of servers.hosts) await host.fake('sync', 'exit 0');
   const hasty = await loadInventory(servers.inventory);
