@@ -228,6 +228,9 @@ read_run() {
 # The link that flips is either ready, or cancelled, or it is the live link now.
 has_flipped() { [ ! -L "$record/there.$run_id/$name" ] && [ ! -L "$record/there.$run_id/cancelled" ]; }
 
+# Another process may rename the file at any time. Then nothing was read of it since.
+was_read() { [ -f "$run" ]; }
+
 is_settled() {
   read_run
   case $state in '' | confirmed | reverted) return 0 ;; *) return 1 ;; esac
@@ -257,8 +260,7 @@ take_back() {
   [ ! -L "$record/there.$run_id/cancelled" ] || return 0
   get "$run" from; from=$v
   get "$run" method; method=$v
-  # What was read of a file that was renamed meanwhile is nothing, and would mean that there was no link.
-  [ -f "$run" ] || return 1
+  was_read || return 1
   read_link
   [ "$text" != "$from" ] || return 0
   if [ -n "$from" ]; then
@@ -722,13 +724,16 @@ say_run() {
   get "$run" label; label=$v
   get "$run" decider; decider=$v
   get "$run" at; when=$v
+  get "$run" participants; participants=$v
+  get "$run" window; window=${v:-0}
+  get "$run" pulse; beats=$v
+  was_read || { read_run; say_run; return; }
   to_words "$run_id" "$state" "$from" "$to" "$release" "$label" "$decider" "${when:-0}"
   say "deployment$words"
   case $state in armed | flipped | reverting) say_guard ;; esac
-  get "$run" participants
   old_ifs=$IFS
   IFS=$NL
-  for one in $v; do
+  for one in $participants; do
     word "$one"
     say "participant $w"
   done
@@ -737,10 +742,8 @@ say_run() {
 
 # Whether the guard lives, and in how many hundredths of a second it reverts.
 say_guard() {
-  get "$run" window; window=${v:-0}
-  get "$run" pulse
   beat=0
-  last_beat "$v"
+  last_beat "$beats"
   uptime_now
   remaining=$((beat + window - up))
   [ "$remaining" -ge 0 ] || remaining=0
@@ -1022,6 +1025,7 @@ verb_confirm() {
   if [ "$state" = flipped ]; then
     read_link
     get "$run" slot
+    was_read || { verb_confirm "$1"; return; }
     [ "$text" = "$v" ] || { say_no NOT_FLIPPED "the link says $text"; return; }
     decide confirmed || need_run "$1" || return
   fi
@@ -1044,6 +1048,7 @@ verb_forward() {
   if [ "$state" != confirmed ]; then
     get "$run" release; release=$v
     get "$run" slot; slot=$v
+    was_read || { verb_forward "$1"; return; }
     read_slot "$slot"
     [ "$s_state" = verified ] && [ "$s_release" = "$release" ] ||
       { say_no UNPROVEN "$slot does not hold the release any more"; return; }
