@@ -11,6 +11,7 @@ import { Readable } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import type { Transfer } from '../../src/domain/transfer.ts';
+import type { Fault } from './faults.ts';
 import { Violation } from './laws.ts';
 import { packLines, RELEASES, type SimRelease } from './releases.ts';
 import { type Scenario, scenarios } from './scenario.ts';
@@ -69,6 +70,8 @@ class Tally {
       .join('\n');
   }
 }
+
+const LATE_FLIP: Fault = { kind: 'late', host: 1, verb: 'flip', turn: 0, step: 6, time: 35_000 };
 
 /** Tells a story again, step by step. */
 async function trace(scenario: Scenario): Promise<string> {
@@ -141,8 +144,12 @@ describe('a simulated fleet', () => {
   ])(
     'is found out when it has %s',
     async (broken, law) => {
-      const property = fc.asyncProperty(scenarios, scenario => new World(scenario, broken).play());
-      const details = await fc.check(property, { numRuns: 1_500, seed: 1, endOnFailure: true });
+      const property = fc.asyncProperty(scenarios, async story => {
+        // A flip that is late is what a revert has to cancel: seldom else is one met.
+        const faults = broken === 'no cancel' ? [...story.faults, LATE_FLIP] : story.faults;
+        await new World({ ...story, faults }, broken).play();
+      });
+      const details = await fc.check(property, { numRuns: 500, seed: 1, endOnFailure: true });
       expect(details.errorInstance).toBeInstanceOf(Violation);
       expect(String(details.errorInstance)).toMatch(law);
     },
