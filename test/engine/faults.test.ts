@@ -28,7 +28,8 @@ async function expectUnchanged({ kind, code, phase, leaves, how, silent, ...faul
     ['demo2', 'failed', code],
     ['demo3', 'unchanged', undefined],
   ]);
-  const after = await faulty.readQuiet(silent ? ['demo2'] : []);
+  const busy = silent ? ['demo2'] : [];
+  const after = await faulty.readQuiet(busy);
   for (const [name, disk] of Object.entries(after)) {
     const idle = otherSlot(disk.link);
     const left = leaves[name === 'demo2' ? 0 : 1];
@@ -40,7 +41,7 @@ async function expectUnchanged({ kind, code, phase, leaves, how, silent, ...faul
     if (left === 'whole' || left === 'staged') expect(disk.slots[idle]).toEqual(release.files);
   }
   await faulty.heal();
-  await faulty.expectSound();
+  await faulty.expectSound(busy);
 }
 
 const RECORDED: Readonly<Record<Exclude<Idle, 'untouched'>, (label: string) => string>> = {
