@@ -25,7 +25,6 @@ beforeEach(async () => {
   sessions = [];
   await local.fake('web1', 'mv', holdingMv());
   await local.fake('web1', 'sleep', holdingSleep());
-  await local.fake('web1', 'sed', holdingSed());
 });
 afterEach(async () => {
   for (const session of sessions) session.close();
@@ -85,13 +84,6 @@ function holdingSleep(): string {
   return `[ "$1" != 0.25 ] || while [ -e '${gate('doze')}' ]; do /bin/sleep 0.02; done\nexec /bin/sleep "$@"`;
 }
 
-/** A `sed` that waits before it reads the key that the file `reading` names from the record. */
-function holdingSed(): string {
-  return `read -r key 2>/dev/null <'${gate('reading')}' && [ "$2" = "s/^$key=//p" ] && : >'${gate('stopped')}' &&
-  while [ -e '${gate('reading')}' ]; do /bin/sleep 0.02; done
-exec /bin/sed "$@"`;
-}
-
 const holdCancels = (): Promise<void> => writeFile(gate('hold'), '');
 
 async function isHeld(number: number): Promise<void> {
@@ -117,33 +109,6 @@ describe('two that revert one host at once', () => {
     await letGo(1);
     await slow;
     expect(await link()).toBe(back);
-  });
-});
-
-describe('what is read of a deployment while its guard reverts it', () => {
-  /** Asks when the deployment has flipped, and is answered when it is reverted. */
-  async function askMeanwhile<T>(key: string, ask: (session: HostSession) => Promise<T>): Promise<T> {
-    await flipped({ lease: LONG, window: SHORT });
-    const session = await open();
-    await writeFile(gate('reading'), `${key}\n`);
-    const answer = ask(session);
-    await vi.waitFor(() => expect(existsSync(gate('stopped'))).toBe(true), PATIENTLY);
-    await vi.waitFor(
-      async () => expect((await readDisk(local.root('web1'), 'foo')).run?.state).toBe('reverted'),
-      PATIENTLY,
-    );
-    await rm(gate('reading'));
-    return answer;
-  }
-
-  it('is the whole record, so that recover knows the decider', async () => {
-    const { deployment } = await askMeanwhile('decider', session => session.probe('none'));
-    expect(deployment).toMatchObject({ deployment: 'd1', state: 'reverted', decider: 'web1', participants: ['web1'] });
-  });
-
-  it('makes a confirm say that it was reverted', async () => {
-    const refused = await askMeanwhile('slot', session => session.confirm('d1').catch((thrown: Error) => thrown));
-    expect(String(refused)).toContain('REVERTED');
   });
 });
 
