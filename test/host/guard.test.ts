@@ -60,11 +60,11 @@ describe.each(findUserlands())('the guard under $name', ({ path }) => {
 
   it('waits while it is renewed, and ends when the deployment is confirmed', async () => {
     const session = await agents.open();
-    await session.arm({ ...(await stageAndLock(local, session)), window: 1_500 });
+    await session.arm({ ...(await stageAndLock(local, session)), window: 4_000 });
     await session.flip('d');
     const pid = guardPid(local);
     const began = Date.now();
-    while (Date.now() - began < 2_500) await session.beat();
+    while (Date.now() - began < 6_000) await session.beat();
     expect(await local.link('web1')).toBe('foo_l');
     await session.confirm('d');
     await vi.waitFor(() => expect(isRunning(pid)).toBe(false), PATIENT);
