@@ -613,6 +613,7 @@ list_guards() {
 
 # ---- reading ---------------------------------------------------------------------------------------------------
 
+# The xargs of busybox can garble names where one call ends and the next begins: calls are as long as they may be.
 # scan DIR OUT: writes OUT.manifest and OUT.times, and sets scanned (the id), timed and entries.
 scan() {
   here=$2
@@ -621,7 +622,7 @@ scan() {
       find . ! -name . -print0 | sort -z >"$here.names" &&
       find . -type f -print0 | sort -z >"$here.files" &&
       : >"$here.stat" && : >"$here.sums" && : >"$here.targets" && : >"$here.times" || exit 1
-    [ ! -s "$here.names" ] || xargs -0 stat -c '%f %a %s %Y' -- <"$here.names" >"$here.stat" || exit 1
+    [ ! -s "$here.names" ] || xargs -0 -s 1000000 stat -c '%f %a %s %Y' -- <"$here.names" >"$here.stat" || exit 1
     [ ! -s "$here.files" ] || hash_files <"$here.files" >"$here.sums" || exit 1
     tabulate "$here"
   ) || return 1
@@ -646,7 +647,7 @@ read_targets() {
 
 # Of each line only the digest is read: tools print odd names in different ways.
 hash_files() {
-  if has sha256sum; then xargs -0 sha256sum --; else xargs -0 openssl dgst -sha256 -r; fi |
+  if has sha256sum; then xargs -0 -s 1000000 sha256sum --; else xargs -0 -s 1000000 openssl dgst -sha256 -r; fi |
     sed -n 's/^\\\{0,1\}\([0-9a-f]\{64\}\) [ *]\.\/.*/\1/p'
 }
 
