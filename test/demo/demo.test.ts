@@ -49,7 +49,7 @@ describe('the demo', () => {
     const links = [...told.matchAll(/demo\d -> (\S+)/g)].map(match => match[1]);
     const perStep = ['site_l', 'site_r', 'site_r', 'site_l', 'site_r'];
     expect(links).toEqual(perStep.flatMap(slot => Array.from({ length: 5 }, () => slot)));
-    expect(told).toMatch(/\n {7}site_l {2}previous {2}v3 [\s\S]*\nThe fleet is on one release and settled\.\n/);
+    expect(told).toMatch(/\n {7}site_l {2}rejected {2}v3 [\s\S]*\nThe fleet is on one release and settled\.\n/);
     expect(code).toBe(0);
     expect(await readdir(directory)).toEqual([]);
   });
