@@ -613,7 +613,15 @@ list_guards() {
 
 # ---- reading ---------------------------------------------------------------------------------------------------
 
-# The xargs of busybox can garble names where one call ends and the next begins: calls are as long as they may be.
+# each FILE COMMAND...: the command with the names in FILE as arguments, in as many calls as it takes. They come through a
+# pipe: busybox forks its own applets, and at their end these set a file's offset back, so that names would be torn.
+each() {
+  named=$1
+  shift
+  # shellcheck disable=SC2002 # see above
+  cat "$named" | xargs -0 "$@"
+}
+
 # scan DIR OUT: writes OUT.manifest and OUT.times, and sets scanned (the id), timed and entries.
 scan() {
   here=$2
@@ -622,8 +630,8 @@ scan() {
       find . ! -name . -print0 | sort -z >"$here.names" &&
       find . -type f -print0 | sort -z >"$here.files" &&
       : >"$here.stat" && : >"$here.sums" && : >"$here.targets" && : >"$here.times" || exit 1
-    [ ! -s "$here.names" ] || xargs -0 -s 1000000 stat -c '%f %a %s %Y' -- <"$here.names" >"$here.stat" || exit 1
-    [ ! -s "$here.files" ] || hash_files <"$here.files" >"$here.sums" || exit 1
+    [ ! -s "$here.names" ] || each "$here.names" stat -c '%f %a %s %Y' -- >"$here.stat" || exit 1
+    [ ! -s "$here.files" ] || hash_files "$here.files" >"$here.sums" || exit 1
     tabulate "$here"
   ) || return 1
   entries=${counted% *}
@@ -640,14 +648,14 @@ scan() {
 }
 
 read_targets() {
-  find . -type l -print0 | sort -z >"$1.links"
   # shellcheck disable=SC2016 # expanded by the inner shell
-  xargs -0 sh -c 'for p do readlink -n -- "$p" || exit 255; printf "\\0"; done' sh <"$1.links" >"$1.targets"
+  find . -type l -print0 | sort -z |
+    xargs -0 sh -c 'for p do readlink -n -- "$p" || exit 255; printf "\\0"; done' sh >"$1.targets"
 }
 
 # Of each line only the digest is read: tools print odd names in different ways.
 hash_files() {
-  if has sha256sum; then xargs -0 -s 1000000 sha256sum --; else xargs -0 -s 1000000 openssl dgst -sha256 -r; fi |
+  if has sha256sum; then each "$1" sha256sum --; else each "$1" openssl dgst -sha256 -r; fi |
     sed -n 's/^\\\{0,1\}\([0-9a-f]\{64\}\) [ *]\.\/.*/\1/p'
 }
 
@@ -953,7 +961,7 @@ fail_receive() {
 take_lists() {
   lists=$record/lists.$$
   rm -rf "$lists" && mkdir "$lists" && tar -xopf - -C "$lists" || return 1
-  (umask 022 && cd "$root/$slot" && { [ ! -s "$lists/remove" ] || xargs -0 rm -rf -- <"$lists/remove"; } &&
+  (umask 022 && cd "$root/$slot" && { [ ! -s "$lists/remove" ] || each "$lists/remove" rm -rf --; } &&
     { [ ! -s "$lists/copy" ] || copy_files; })
   taken=$?
   rm -rf "$lists"
@@ -967,7 +975,7 @@ copy_files() {
   # GNU tar takes a backslash in a name for an escape, unless it is told not to.
   case $(tar --version 2>/dev/null) in *GNU*) create='tar --no-unquote -cf - "$@"' ;; *) create='tar -cf - "$@"' ;; esac
   # shellcheck disable=SC2016
-  (cd "$root/$from" && xargs -0 sh -c "$create"' | (cd "$0" && tar -xopf -)' "$root/$slot" <"$lists/copy")
+  (cd "$root/$from" && each "$lists/copy" sh -c "$create"' | (cd "$0" && tar -xopf -)' "$root/$slot")
 }
 
 # ---- phase two -------------------------------------------------------------------------------------------------

@@ -87,6 +87,28 @@ describe.each(findUserlands())('the agent under $name', ({ path }) => {
     execFileSync('diff', ['-r', '--no-dereference', source, join(local.root('web1'), 'foo_r')]);
   });
 
+  it('takes more names than fit into one call, and copies and removes them on the host', async () => {
+    const names = Array.from({ length: 900 }, (_, at) => `${'long'.repeat(20)}/${at}-${'name'.repeat(15)}`);
+    const make = (kept: readonly string[], text: string): Record<string, string> =>
+      Object.fromEntries(
+        kept.flatMap((name, at) => [
+          [name, `${text}${at}`],
+          [`${name}.link`, '-> nowhere'],
+        ]),
+      );
+    const releases = [
+      await local.release('1', make(names, 'one')),
+      await local.release('2', { ...make(names, 'one'), more: 'two' }),
+      await local.release('3', make(names.slice(0, 3), 'three')),
+    ];
+    for (const source of releases) {
+      const result = await deploy(local.fleet, source, options());
+      expect(result.hosts[0]?.error).toBe(undefined);
+      const live = join(local.root('web1'), (await local.link('web1')) ?? '');
+      execFileSync('diff', ['-r', '--no-dereference', source, live]);
+    }
+  });
+
   it('never lets a reader miss the link while it flips back and forth', async () => {
     const sources = [await local.release('1', { a: '1' }), await local.release('2', { a: '2' })];
     for (const source of sources) await deploy(local.fleet, source, options());
