@@ -64,7 +64,8 @@ async function drive(context: Context, aim: Aim, equip: (state: () => State) => 
   const hosts = new Map(context.hosts.map(host => [host.name, host]));
   const tell = createTeller(context);
   const deadlines = createDeadlines(context, phase => void feed({ kind: 'late', phase }));
-  let step: Step = start({ hosts: [...hosts.keys()], settings: settingsOf(aim, context) });
+  const first = start({ hosts: [...hosts.keys()], settings: settingsOf(aim, context) });
+  let step: Step = first;
   const hands = equip(() => step.state);
   const plan: Planner = observations =>
     makePlan(aim, { hosts: context.hosts, observations, now: Math.floor(context.clock.now() / 1000) });
@@ -96,7 +97,7 @@ async function drive(context: Context, aim: Aim, equip: (state: () => State) => 
   if (context.signal.aborted) abort();
   tell(null, step.state, null);
   try {
-    await carryOut(step.orders);
+    await carryOut(first.orders);
   } finally {
     context.signal.removeEventListener('abort', abort);
     deadlines.end();

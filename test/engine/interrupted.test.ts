@@ -35,6 +35,13 @@ describe('a run that is interrupted', () => {
     expect(await deploy(local.fleet, source, { connector: local.connector })).toMatchObject({ outcome: 'committed' });
   });
 
+  it('changes nothing when it was interrupted before it began', async () => {
+    const source = await local.release('1', { a: '1' });
+    const result = await deploy(local.fleet, source, { connector: local.connector, signal: AbortSignal.abort() });
+    expect(result).toMatchObject({ outcome: 'unchanged', exitCode: 1 });
+    expect(await links()).toEqual([null, null, null]);
+  });
+
   it('puts back what was flipped before it is decided', async () => {
     const source = await local.release('1', { a: '1' });
     expect(await interruptedAt('flipped', options => deploy(local.fleet, source, options))).toMatchObject({
