@@ -9,15 +9,20 @@ import { WatchedAgent } from './agent.ts';
 
 /** For one connection. */
 export interface Login {
-  /** Tried in this order. */
-  readonly methods: readonly LoginMethod[];
-  /** What was there to try, and what came of it: for the message when none of them is taken. */
+  /** The next way to try; false when there is none left. */
+  next(): LoginMethod | false;
+  /** What was tried so far and what came of it, for people. */
   describe(): readonly string[];
 }
 
 export type LoginMethod =
   | { readonly type: 'agent'; readonly username: string; readonly agent: WatchedAgent }
   | { readonly type: 'publickey'; readonly username: string; readonly key: Buffer };
+
+interface Way {
+  readonly method: LoginMethod;
+  readonly describe: () => string;
+}
 
 export interface LoginQuestion {
   readonly host: string;
@@ -37,23 +42,36 @@ export async function gatherLogin(question: LoginQuestion): Promise<Login> {
   const named = question.identity.length > 0;
   const files = named ? question.identity : USUAL.map(file => join(question.home, '.ssh', file));
   const keys = await Promise.all(files.map(file => readKey(file, named, question.host)));
-  const usable = keys.flatMap((key, at) => (key === null ? [] : [{ key, file: files[at] ?? '' }]));
+  const fromFiles = keys.flatMap((key, at): Way[] =>
+    key === null ? [] : [{ method: { type: 'publickey', username, key }, describe: () => files[at] ?? '' }],
+  );
   const agent = question.agent === undefined || named ? null : new WatchedAgent(question.agent);
+  const fromAgent: Way[] =
+    agent === null ? [] : [{ method: { type: 'agent', username, agent }, describe: () => agent.describe() }];
+  return tryInOrder([...fromAgent, ...fromFiles]);
+}
+
+function tryInOrder(ways: readonly Way[]): Login {
+  let begun = 0;
   return {
-    methods: [
-      ...(agent === null ? [] : [{ type: 'agent' as const, username, agent }]),
-      ...usable.map(({ key }) => ({ type: 'publickey' as const, username, key })),
-    ],
-    describe: () => [...(agent === null ? [] : [agent.describe()]), ...usable.map(({ file }) => file)],
+    next() {
+      const way = ways[begun];
+      if (way === undefined) return false;
+      begun += 1;
+      return way.method;
+    },
+    describe() {
+      if (ways.length === 0) return ['nothing, for there is no SSH agent and none of the usual keys'];
+      return ways.slice(0, begun).map(way => way.describe());
+    },
   };
 }
 
-/** What ssh2 asks for each attempt: the next method, or false when there is none left. */
+/** What ssh2 asks for each attempt. */
 export function createAuthHandler(
   login: Login,
 ): (left: AuthenticationType[] | null, partial: boolean, next: (method: unknown) => void) => void {
-  const rest = [...login.methods];
-  return (_left, _partial, next) => next(rest.shift() ?? false);
+  return (_left, _partial, next) => next(login.next());
 }
 
 async function readKey(file: string, named: boolean, host: string): Promise<Buffer | null> {

@@ -121,7 +121,7 @@ function explainLogin(attempt: Attempt, reason: Error | null): Explained {
 
 function describeTried({ tried }: Attempt): string {
   const ways = tried();
-  return ways.length === 0 ? 'there was no key to try' : `tried ${ways.join(', ')}`;
+  return `tried ${ways.length === 0 ? 'no key' : ways.join(', ')}`;
 }
 
 function explainMismatch(name: string): Explained {

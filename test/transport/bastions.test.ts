@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { JumpHost } from '../../src/domain/fleet.ts';
 import { failureOf } from '../support/failures.ts';
+import { findLoopbacks } from '../support/loopbacks.ts';
 import { until } from '../support/until.ts';
 import { type Manners, makeKeys, startServer, type TestServer } from './server.ts';
 import { connect, makeSetting, run, type Setting } from './setting.ts';
@@ -30,6 +31,15 @@ const hop = ({ address, port }: TestServer, user?: string): JumpHost => ({
 });
 
 describe('a host behind bastions', () => {
+  it.each(findLoopbacks())('is reached at %s', async address => {
+    const bastion = await startServer({ hostKeys: [makeKeys()] }, address);
+    const target = await startServer({ hostKeys: [makeKeys()] }, address);
+    servers = [bastion, target];
+    await setting.know(bastion, target);
+    const connection = await connect(setting.connector(), setting.host(target, { jump: [hop(bastion)] }));
+    expect(await run(connection, 'hello')).toEqual({ printed: 'hello', code: 0 });
+  });
+
   it('is reached through a chain of two, each asked only for the next', async () => {
     const asked: string[][] = [[], []];
     const note = (at: number) => (_address: string, port: number) => Boolean(asked[at]?.push(String(port)));

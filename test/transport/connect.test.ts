@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { failureOf } from '../support/failures.ts';
+import { findLoopbacks } from '../support/loopbacks.ts';
 import { type Manners, makeKeys, startServer, type TestServer } from './server.ts';
 import { connect, makeSetting, run, type Setting } from './setting.ts';
 
@@ -24,7 +25,7 @@ async function serve(manners: Manners = {}, address?: string): Promise<TestServe
 const at = ({ port }: { port: number }): string => `ann@127.0.0.1 port ${port}: `;
 
 describe('a connection', () => {
-  it.each(['127.0.0.1', '::1', 'localhost'])('to %s runs commands until it is closed', async address => {
+  it.each(findLoopbacks())('to %s runs commands until it is closed', async address => {
     const server = await serve({}, address);
     const connection = await connect(setting.connector(), setting.host(server));
     expect(await run(connection, 'hello')).toEqual({ printed: 'hello', code: 0 });

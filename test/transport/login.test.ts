@@ -98,7 +98,10 @@ describe('a login', () => {
   it('that has nothing to try says so', async () => {
     await rm(join(setting.home, '.ssh', 'id_ed25519'));
     const failure = await failureOf(logIn(await serve(takes())));
-    expect(failure).toMatchObject({ code: 'LOGIN_FAILED', what: expect.stringContaining('there was no key to try') });
+    expect(failure).toMatchObject({
+      code: 'LOGIN_FAILED',
+      what: expect.stringContaining('tried nothing, for there is no SSH agent and none of the usual keys'),
+    });
   });
 
   it('that the server ends after too many keys is refused, with what helps', async () => {

@@ -92,7 +92,7 @@ describe('the verdict on a host key', () => {
     const { address, port } = server;
     const connecting = connectSsh2({
       attempt: { host: 'web1', address, port, username: 'ann', tried: () => [] },
-      login: { methods: [], describe: () => [] },
+      login: { next: () => false, describe: () => [] },
       sock: undefined,
       keyTypes: [],
       judge(key) {
