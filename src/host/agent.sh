@@ -960,7 +960,7 @@ fail_receive() {
 
 take_lists() {
   lists=$record/lists.$$
-  rm -rf "$lists" && mkdir "$lists" && tar -xopf - -C "$lists" || return 1
+  rm -rf "$lists" && mkdir "$lists" && tar -xopf - -C "$lists" || { rm -rf "$lists"; return 1; }
   (umask 022 && cd "$root/$slot" && { [ ! -s "$lists/remove" ] || each "$lists/remove" rm -rf --; } &&
     { [ ! -s "$lists/copy" ] || copy_files; })
   taken=$?
@@ -999,17 +999,25 @@ verb_arm() {
   participants=
   for one; do participants="$participants$one$NL"; done
   forget_runs
-  make_ready || { forget_runs; say_no WRITE_FAILED "cannot write to $record"; return; }
-  start_guard || { forget_runs; say_no NO_GUARD "the guard did not start"; return; }
+  make_ready || { disarm WRITE_FAILED "cannot write to $record"; return; }
+  need_lock || { disarm; return 1; }
+  start_guard || { disarm NO_GUARD 'the guard did not start'; return; }
+  need_lock || { disarm; return 1; }
   write_record "$record/run.$token.$deployment.armed" deployment "$deployment" slot "$slot" from "$text" previous "$at" \
     release "$release" label "$label" command "$command" owner "$owner" decider "$decider" window "$window" \
     participants "$participants" method "$method" boot "$boot" pulse "$pulse" at "$(now)" ||
-    { rm -f "$record/run.$token.$deployment.armed"*; forget_runs; say_no WRITE_FAILED "cannot write to $record"; return; }
+    { disarm WRITE_FAILED "cannot write to $record"; return; }
   # A guard that has waited too long for the record is gone.
-  [ -L "$record/guard.$deployment" ] ||
-    { rm -f "$record/run.$token.$deployment.armed"; forget_runs; say_no NO_GUARD "the guard did not stay"; return; }
+  [ -L "$record/guard.$deployment" ] || { disarm NO_GUARD 'the guard did not stay'; return; }
   word "$text"
   say "from $w"
+}
+
+# disarm [CODE TEXT]: takes away what was made ready, and nothing of another deployment; then says no.
+disarm() {
+  rm -f "$record/run.$token.$deployment.armed" "$record/run.$token.$deployment.armed.new"
+  rm -rf "$record/there.$deployment" "$record/back.$deployment" "$record/be.$deployment".* "$record/guard.$deployment"
+  [ $# -eq 0 ] || say_no "$@"
 }
 
 # Both links, and the records that the slots will have after either end. What a rollback leaves is nothing to return to.
@@ -1121,10 +1129,9 @@ verb_forward() {
 
 # ---- the guard -------------------------------------------------------------------------------------------------
 
-# Starts the guard and waits for its word. It has no descriptor of the session, hears no hangup, and leads its own session
+# Starts the guard of the lock that was just looked at, and waits for its word. It has no descriptor of the session, hears no hangup, and leads its own session
 # where it can, so that nothing ends it but itself.
 start_guard() {
-  newest_lock
   split_holder
   pulse=$record/locks/b.$token.$l_pid
   trap '' HUP
