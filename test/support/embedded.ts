@@ -1,6 +1,6 @@
 /** A fleet of embedded SSH hosts that misbehave when they are told to. */
 
-import { chmod, mkdir, mkdtemp, readlink, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readlink, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type DemoHost, startDemoFleet } from '../../src/demo/fleet.ts';
@@ -84,9 +84,12 @@ function equip(host: DemoHost): EmbeddedHost {
   let serial = 0;
   return {
     ...host,
-    setFaults(faults) {
+    async setFaults(faults) {
       serial += 1;
-      return writeFile(join(host.directory, 'faults.json'), JSON.stringify({ ...faults, serial }));
+      const file = join(host.directory, 'faults.json');
+      // A host reads it for every connection, and must never read half of it.
+      await writeFile(`${file}.${serial}`, JSON.stringify({ ...faults, serial }));
+      await rename(`${file}.${serial}`, file);
     },
     async fake(program, script) {
       await writeFile(join(host.bin, program), `#!/bin/sh\n${script}\n`);
