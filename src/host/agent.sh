@@ -65,11 +65,19 @@ safe_part() {
 
 flush() { sync "$@" 2>/dev/null || sync; }
 
-# The SHA-256 of the standard input.
-sum() {
-  # shellcheck disable=SC2046 # digest and name
-  if has sha256sum; then set -- $(sha256sum); else set -- $(openssl dgst -sha256 -r); fi
-  printf '%s' "$1"
+# The SHA-256 of each file, or of the standard input; behind it stands a name.
+digest() { if has sha256sum; then sha256sum "$@"; else openssl dgst -sha256 -r "$@"; fi; }
+
+# Sets sum: the SHA-256 of the text.
+sum_of() {
+  sum=$(printf %s "$1" | digest)
+  sum=${sum%% *}
+}
+
+# Sets sum: the SHA-256 of the file.
+sum_file() {
+  sum=$(digest <"$1")
+  sum=${sum%% *}
 }
 
 now() { date +%s; }
@@ -107,7 +115,7 @@ set_up() {
   record=$root/.$name.fleetflip
   link=$root/$name
   token='' owns=no work='' id=0 error=''
-  run='' run_id='' run_rec='' state='' method=''
+  run='' run_id='' run_rec='' state='' method='' believed='~' believed_rec=''
   # A record in a setgid root is shared with the group, any other is the login's own.
   if [ -g "$root" ]; then umask 007; else umask 077; fi
   find_boot
@@ -126,7 +134,7 @@ known_slot() {
   return 1
 }
 
-# write_record FILE KEY VALUE ...: one file, whole or not at all, flushed. The last line is the digest of those before it.
+# write_record FILE KEY VALUE ...: it is believed when it has been sealed.
 write_record() {
   target=$1
   shift
@@ -136,9 +144,21 @@ write_record() {
     rec="$rec$1=$w$NL"
     shift 2
   done
-  printf '%send %s\n' "$rec" "$(printf %s "$rec" | sum)" >"$target.new" &&
-    flush "$target.new" && mv -f "$target.new" "$target" && flush "$record"
+  printf %s "$rec" >"$target"
 }
+
+# seal FILE...: the last line of each is the digest of those before it.
+seal() {
+  digests=$(digest "$@") || return 1
+  for one; do
+    sum=${digests%%[ "$NL"]*}
+    digests=${digests#*"$NL"}
+    printf 'end %s\n' "${sum#\\}" >>"$one" || return 1
+  done
+}
+
+# place_record FILE: FILE.new takes its place, whole or not at all, flushed.
+place_record() { flush "$1.new" && mv -f "$1.new" "$1" && flush "$record"; }
 
 # load_record FILE: sets rec, for field; fails when the file was cut or altered, because then it is not believed.
 load_record() {
@@ -147,7 +167,7 @@ load_record() {
   while IFS= read -r line; do
     case $line in 'end '*) sealed=${line#end } ;; *) rec="$rec$line$NL" ;; esac
   done <"$1"
-  [ -n "$sealed" ] && [ "$(printf %s "$rec" | sum)" = "$sealed" ]
+  [ -n "$sealed" ] && sum_of "$rec" && [ "$sum" = "$sealed" ]
 }
 
 # field KEY: sets v, from rec.
@@ -211,7 +231,7 @@ write_slot() {
 # is void.
 note_slot() {
   rm -f "$record"/be.*."$1"
-  write_slot "$record/slot.$1" "$2" "$3" "$4" "$5" "$6" "$(now)"
+  write_slot "$record/slot.$1.new" "$2" "$3" "$4" "$5" "$6" "$(now)" && seal "$record/slot.$1.new" && place_record "$record/slot.$1"
 }
 
 # ---- the deployment in the record ------------------------------------------------------------------------------
@@ -220,7 +240,7 @@ note_slot() {
 # forwarding or confirmed; whoever renames it has decided, and what follows from that is finished by anyone.
 
 # Sets run (the file of the newest deployment), run_id and state; all empty when there is none. An armed deployment whose
-# link has moved is flipped. A file that was cut or altered is torn.
+# link has moved is flipped. A file that was cut or altered is torn; one that was believed once is only renamed from then on.
 read_run() {
   run_id='' run_rec='' state=''
   # A listing can miss a file that is being renamed; two in a row do not miss the same.
@@ -234,8 +254,9 @@ read_run() {
   state=${run##*.}
   run_id=${run##*/run."$newest_run".}
   run_id=${run_id%."$state"}
-  if load_record "$run"; then
-    run_rec=$rec
+  if [ "$newest_run.$run_id" = "$believed" ] || load_record "$run"; then
+    [ "$newest_run.$run_id" = "$believed" ] || believed=$newest_run.$run_id believed_rec=$rec
+    run_rec=$believed_rec
     [ "$state" != armed ] || ! has_flipped || state=flipped
   else
     # Between the listing and the reading it may have been renamed.
@@ -642,8 +663,10 @@ scan() {
     echo
     cat "$2.names" "$2.targets"
   } >"$2.manifest" || return 1
-  scanned=sha256:$(sum <"$2.manifest")
-  timed=$(sum <"$2.times")
+  sum_file "$2.manifest"
+  scanned=sha256:$sum
+  sum_file "$2.times"
+  timed=$sum
   [ ${#scanned} -eq 71 ]
 }
 
@@ -796,12 +819,10 @@ say_run() {
   to_words "$run_id" "$state" "$from" "$to" "$release" "$label" "$decider" "${when:-0}"
   say "deployment$words"
   case $state in armed | flipped | reverting) say_guard ;; esac
-  run_field participants
   old_ifs=$IFS
   IFS=$NL
-  for one in $v; do
-    word "$one"
-    say "participant $w"
+  for one in $run_rec; do
+    case $one in participant=*) say "participant ${one#*=}" ;; esac
   done
   IFS=$old_ifs
 }
@@ -990,25 +1011,26 @@ verb_arm() {
   read_slot "$1"
   [ "$s_state" = verified ] && [ "$s_release" = "$2" ] && [ -d "$root/$1" ] ||
     { say_no UNPROVEN "$1 is not proven to hold the release"; return; }
-  find_method "$record"
+  [ -n "$method" ] || find_method "$record"
   [ "$method" != none ] || { say_no NO_RENAME "no program of this host renames onto a link"; return; }
   read_link
   [ -n "$at" ] || { [ ! -e "$link" ] && [ ! -L "$link" ]; } || { say_no LINK_ELSEWHERE "$text"; return; }
   slot=$1 release=$2 label=$3 deployment=$4 command=$5 owner=$6 window=$7 decider=$8
   shift 8
-  participants=
-  for one; do participants="$participants$one$NL"; done
+  armed=$record/run.$token.$deployment.armed
+  for one; do
+    shift
+    set -- "$@" participant "$one"
+  done
   forget_runs
-  make_ready || { disarm WRITE_FAILED "cannot write to $record"; return; }
+  make_ready "$@" || { disarm WRITE_FAILED "cannot write to $record"; return; }
   need_lock || { disarm; return 1; }
   start_guard || { disarm NO_GUARD 'the guard did not start'; return; }
   need_lock || { disarm; return 1; }
-  write_record "$record/run.$token.$deployment.armed" deployment "$deployment" slot "$slot" from "$text" previous "$at" \
-    release "$release" label "$label" command "$command" owner "$owner" decider "$decider" window "$window" \
-    participants "$participants" method "$method" boot "$boot" pulse "$pulse" at "$(now)" ||
-    { disarm WRITE_FAILED "cannot write to $record"; return; }
+  mv "$armed.new" "$armed" && flush "$record" || { disarm WRITE_FAILED "cannot write to $record"; return; }
   # A guard that has waited too long for the record is gone.
   [ -L "$record/guard.$deployment" ] || { disarm NO_GUARD 'the guard did not stay'; return; }
+  believed=$token.$deployment believed_rec=$armed_rec
   word "$text"
   say "from $w"
 }
@@ -1020,20 +1042,30 @@ disarm() {
   [ $# -eq 0 ] || say_no "$@"
 }
 
-# Both links, and the records that the slots will have after either end. What a rollback leaves is nothing to return to.
+# Both links, the deployment's record, and those that the slots will have after either end: make_ready KEY VALUE...
+# What a rollback leaves is nothing to return to.
 make_ready() {
   if [ "$command" = rollback ]; then left=rejected; else left=previous; fi
-  make_link "$slot" "$record/there.$deployment" || return 1
-  [ -z "$text" ] || make_link "$text" "$record/back.$deployment" || return 1
+  mkdir "$record/there.$deployment" "$record/back.$deployment" && ln -s -- "$slot" "$record/there.$deployment/$name" ||
+    return 1
+  [ -z "$text" ] || ln -s -- "$text" "$record/back.$deployment/$name" || return 1
+  split_holder
+  pulse=$record/locks/b.$token.$l_pid
+  write_record "$armed.new" deployment "$deployment" slot "$slot" from "$text" previous "$at" release "$release" \
+    label "$label" command "$command" owner "$owner" decider "$decider" window "$window" method "$method" boot "$boot" \
+    pulse "$pulse" at "$(now)" "$@" || return 1
+  armed_rec=$rec
   for one_slot in $slots; do
     [ -f "$record/slot.$one_slot" ] || continue
     read_slot "$one_slot"
     case $one_slot in "$at") role=$left ;; *) role='' ;; esac
     write_slot "$record/be.$deployment.confirmed.$one_slot" "$s_state" "$s_release" "$s_label" "$role" "$s_found" "$s_at" ||
       return 1
+    [ "$one_slot" != "$slot" ] ||
+      write_slot "$record/be.$deployment.reverted.$slot" "$s_state" "$s_release" "$s_label" rejected "$s_found" "$s_at" ||
+      return 1
   done
-  read_slot "$slot"
-  write_slot "$record/be.$deployment.reverted.$slot" "$s_state" "$s_release" "$s_label" rejected "$s_found" "$s_at"
+  seal "$armed.new" "$record/be.$deployment".* && flush "$armed.new" "$record/be.$deployment".*
 }
 
 # Decided deployments are kept for a while, because others may still ask how they ended.
@@ -1129,11 +1161,9 @@ verb_forward() {
 
 # ---- the guard -------------------------------------------------------------------------------------------------
 
-# Starts the guard of the lock that was just looked at, and waits for its word. It has no descriptor of the session, hears no hangup, and leads its own session
-# where it can, so that nothing ends it but itself.
+# Starts the guard and waits for its word. It has no descriptor of the session, hears no hangup, and leads its own
+# session where it can, so that nothing ends it but itself.
 start_guard() {
-  split_holder
-  pulse=$record/locks/b.$token.$l_pid
   trap '' HUP
   # shellcheck disable=SC2086 # the slots are names without blanks
   set -- "$0" guard "$root" "$name" "$deployment" "$pulse" "$window" $slots
@@ -1329,8 +1359,9 @@ serve() {
       count=$((count - 1))
     done
     case $verb in
-      probe | fetch | lock | beat | use | unlock | break-lock | begin | prove | record | run | arm | flip | revert | confirm | forward | history | needs | adopt | clock)
-        verb_"$(printf %s "$verb" | tr - _)" "$@" </dev/null && printf '%s ok\n' "$id" ;;
+      break-lock) verb_break_lock </dev/null && printf '%s ok\n' "$id" ;;
+      probe | fetch | lock | beat | use | unlock | begin | prove | record | run | arm | flip | revert | confirm | forward | history | needs | adopt | clock)
+        verb_"$verb" "$@" </dev/null && printf '%s ok\n' "$id" ;;
       *) say_no NO_VERB "$verb" ;;
     esac
   done
