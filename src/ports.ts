@@ -127,12 +127,14 @@ export interface HostSession {
   readonly host: Host;
   /** False once the connection is gone or an answer was given up: only a new session can go on. */
   readonly usable: boolean;
+  /** Whether this session has taken the lock. A session that was opened again has not. */
+  readonly locked: boolean;
   /** @param scan which slots are read in full */
   probe(scan: 'none' | 'live' | 'all', signal?: AbortSignal): Promise<Observation>;
   lock(request: LockRequest): Promise<void>;
   /** Renews the lock, and the guard of a deployment that is armed under it. */
   beat(signal?: AbortSignal): Promise<void>;
-  unlock(): Promise<void>;
+  unlock(signal?: AbortSignal): Promise<void>;
   /** Takes the lock away from whoever holds it. */
   breakLock(): Promise<LockHolderOrNone>;
   stage(request: StageRequest, signal?: AbortSignal): Promise<void>;
@@ -150,7 +152,7 @@ export interface HostSession {
   /** @param reject marks the release as reverted even where its link had not moved */
   revert(deployment: string, reject: boolean, signal?: AbortSignal): Promise<void>;
   confirm(deployment: string, signal?: AbortSignal): Promise<void>;
-  /** Moves the link to the deployment's slot again, whatever reverted it, and confirms. Needs the lock. */
+  /** Moves the link to the deployment's slot again, whatever reverted it, and confirms. Needs the lock of this session. */
   forward(deployment: string, signal?: AbortSignal): Promise<void>;
   history(): Promise<readonly HistoryLine[]>;
   /** Tries every need in a directory that is removed again. */

@@ -126,7 +126,7 @@ export const COMMANDS: readonly CommandSpec[] = [
     description: 'settle what an interrupted deployment left',
     args: [],
     fleet: true,
-    options: [],
+    options: [WAIT],
     examples: ['fleetflip recover', 'fleetflip recover --output json'],
     run: (_, options) => transact({ command: 'recover', options, work: recover }),
   },

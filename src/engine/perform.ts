@@ -10,7 +10,9 @@ import type { Instant, Order } from '../domain/transaction/state.ts';
 import type { HostSession, Proof } from '../ports.ts';
 import type { Archives } from './archives.ts';
 import type { Context } from './context.ts';
-import { hasteOf, leaseOf, type Pulse } from './pulse.ts';
+import { hold } from './hold.ts';
+import { pauseBefore } from './pause.ts';
+import { hasteOf, type Pulse } from './pulse.ts';
 import type { Sessions } from './sessions.ts';
 
 /** What an order gives beside having been done. */
@@ -40,7 +42,7 @@ export async function perform(order: Order, host: Host, hands: Stagehands): Prom
   if (order.kind === 'unlock') {
     hands.pulse.remove(host);
     // A session that is gone has released its lock itself.
-    await (await sessions.peek(host))?.unlock();
+    await (await sessions.peek(host))?.unlock(haste(hands));
     return {};
   }
   await pause(order, context);
@@ -49,7 +51,7 @@ export async function perform(order: Order, host: Host, hands: Stagehands): Prom
     case 'connect':
       return {};
     case 'lock':
-      await lock(session, hands);
+      await hold(session, context, hands.pulse);
       return {};
     case 'probe':
       return { observation: await session.probe('all', deadline(hands)) };
@@ -71,6 +73,7 @@ export async function perform(order: Order, host: Host, hands: Stagehands): Prom
       await session.confirm(deployment, haste(hands));
       return {};
     case 'forward':
+      if (!session.locked) await hold(session, context, hands.pulse);
       await session.forward(deployment, haste(hands));
       return {};
     case 'revert':
@@ -79,22 +82,15 @@ export async function perform(order: Order, host: Host, hands: Stagehands): Prom
   }
 }
 
-/** Before an order is given again: longer each time, and never the same on all machines. */
+/** Before an order is given again. */
 async function pause(order: Order, { clock, signal, jitter }: Context): Promise<void> {
   if (!('attempt' in order) || order.attempt === 1) return;
-  const longest = order.kind === 'lock' ? 5_000 : 2_000;
-  const time = Math.min(longest, 100 * 2 ** Math.min(order.attempt, 10)) * (0.5 + jitter());
+  const time = pauseBefore(order.attempt, order.kind === 'lock' ? 5_000 : 2_000, jitter);
   await clock.sleep(time, order.kind === 'lock' ? signal : undefined);
 }
 
 function haste({ context }: Stagehands): AbortSignal {
   return context.clock.timeout(hasteOf(context.fleet.strategy));
-}
-
-async function lock(session: HostSession, { context, pulse }: Stagehands): Promise<void> {
-  const { deployment, owner, command, fleet } = context;
-  await session.lock({ deployment, owner, command, lease: leaseOf(fleet.strategy) });
-  pulse.add(session.host);
 }
 
 /** Up to the barrier a run that is interrupted leaves everything; after it, what was begun is brought to its end. */

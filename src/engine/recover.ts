@@ -2,15 +2,17 @@
 
 import { type Failure, toFailure } from '../domain/error.ts';
 import type { HostResult, Outcome, Result } from '../domain/event.ts';
-import type { Fleet, Host } from '../domain/fleet.ts';
-import { findParticipants, planRecovery, type Settlement } from '../domain/recovery.ts';
+import type { Fleet } from '../domain/fleet.ts';
+import { planRecovery, type Settlement } from '../domain/recovery.ts';
 import { liveSlot, type Observation } from '../domain/slot.ts';
 import type { Context, RunOptions } from './context.ts';
 import { fanOut } from './fan-out.ts';
+import { hold } from './hold.ts';
 import { prepare } from './prepare.ts';
-import { hasteOf, leaseOf, type Pulse, startPulse } from './pulse.ts';
+import { hasteOf, startPulse } from './pulse.ts';
+import { listHeld, note, type Recovery, reachInTurn, readAll, releaseAll } from './reach.ts';
 import { hostResult, plainResult } from './result.ts';
-import { createSessions, type Sessions } from './sessions.ts';
+import { createSessions } from './sessions.ts';
 
 /**
  * Exit 5 while the deployer lives, 4 when something could not be settled. Reads every participant that the records name,
@@ -25,75 +27,14 @@ export async function recover(fleet: Fleet, options: RunOptions = {}): Promise<R
   const pulse = startPulse(context, sessions);
   const work: Recovery = { context, sessions, pulse, seen: new Map(), failures: new Map(), done: new Map() };
   try {
-    await reachAll(work, hosts);
-    if (isHeld(work)) return conclude(work, 'locked', []);
+    await reachInTurn(work, hosts);
+    if (listHeld(work).length > 0) return conclude(work, 'locked', []);
     return conclude(work, ...(await settleAll(work)));
   } finally {
+    await releaseAll(work);
     await pulse.stop();
     await sessions.close();
   }
-}
-
-/** One recovery and what it has found so far. */
-interface Recovery {
-  readonly context: Context;
-  readonly sessions: Sessions;
-  readonly pulse: Pulse;
-  /** By host, as it was last read. */
-  readonly seen: Map<string, Observation>;
-  /** Hosts that could not be locked, read or settled. */
-  readonly failures: Map<string, Failure>;
-  /** What was done to a host. */
-  readonly done: Map<string, 'confirmed' | 'reverted'>;
-}
-
-function isHeld({ failures }: Recovery): boolean {
-  return [...failures.values()].some(failure => failure.code === 'LOCKED');
-}
-
-/** Locks and reads hosts, then those that their records name besides, until nobody is left out. */
-async function reachAll(work: Recovery, hosts: readonly Host[]): Promise<void> {
-  await lockAll(work, hosts);
-  if (isHeld(work)) return;
-  await readAll(work, hosts);
-  const known = new Set([...work.seen.keys(), ...work.failures.keys()]);
-  const participants = findParticipants(work.seen);
-  const more = work.context.fleet.hosts.filter(({ name }) => participants.has(name) && !known.has(name));
-  if (more.length > 0) await reachAll(work, more);
-}
-
-async function lockAll({ context, sessions, pulse, failures }: Recovery, hosts: readonly Host[]): Promise<void> {
-  const { deployment, owner, command, fleet } = context;
-  const answers = await fanOut({
-    hosts,
-    phase: 'lock',
-    concurrency: hosts.length,
-    async work(host) {
-      const session = await sessions.open(host, context.signal);
-      await session.lock({ deployment, owner, command, lease: leaseOf(fleet.strategy) });
-      pulse.add(host);
-    },
-  });
-  for (const answer of answers) if (!answer.ok) note(context, failures, answer.host.name, answer.failure);
-}
-
-async function readAll({ context, sessions, seen, failures }: Recovery, hosts: readonly Host[]): Promise<void> {
-  const readable = hosts.filter(({ name }) => !failures.has(name));
-  const answers = await fanOut({
-    hosts: readable,
-    phase: 'probe',
-    concurrency: readable.length,
-    work: async host => (await sessions.open(host, context.signal)).probe('none'),
-  });
-  for (const answer of answers) {
-    if (answer.ok) seen.set(answer.host.name, answer.value);
-    else note(context, failures, answer.host.name, answer.failure);
-  }
-}
-
-function note({ emit }: Context, failures: Map<string, Failure>, host: string, failure: Failure): void {
-  failures.set(host, failure);
-  emit({ kind: 'host-failed', phase: failure.phase, host, failure });
 }
 
 /** A guard, or a coordinator that lives, may decide between our reading and our step: then it is read and planned anew. */
@@ -150,7 +91,7 @@ async function settleOne(work: Recovery, { decider, steps, deployment }: Settlem
 }
 
 async function giveRemedies(
-  { context, sessions, failures, done }: Recovery,
+  { context, sessions, pulse, failures, done }: Recovery,
   steps: Settlement['steps'],
   deployment: string,
 ): Promise<readonly boolean[]> {
@@ -163,6 +104,7 @@ async function giveRemedies(
       const outcome = remedy === 'revert' ? 'reverted' : 'confirmed';
       try {
         const session = await sessions.open(host);
+        if (remedy === 'forward' && !session.locked) await hold(session, context, pulse);
         const limit = context.clock.timeout(hasteOf(context.fleet.strategy));
         if (remedy === 'revert') await session.revert(deployment, true, limit);
         else await session[remedy](deployment, limit);

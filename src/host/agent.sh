@@ -573,10 +573,12 @@ verb_break_lock() {
 # Whoever may write into a slot, or flips forward, notes its process as w.PID before it looks at the lock; whoever takes the
 # lock ends what was noted under an older token. So none of them can write into a slot that is being staged by another.
 
-note_writer() {
-  find_start $$
-  rm -f "$record/locks/w.$$"
-  ln -s "$began $boot $token" "$record/locks/w.$$" 2>/dev/null
+note_writer() { note_process $$; }
+
+note_process() {
+  find_start "$1"
+  rm -f "$record/locks/w.$1"
+  ln -s "$began $boot $token" "$record/locks/w.$1" 2>/dev/null
 }
 
 forget_writer() { rm -f "$record/locks/w.$$"; }
@@ -920,13 +922,18 @@ kill_group() {
   kill -s "$1" -- "-$2" 2>/dev/null || kill -s "$1" "-$2" 2>/dev/null || kill -s "$1" "$2" 2>/dev/null
 }
 
+# In the process that becomes the check: it can outlive this session, being in one of its own.
+note_check() {
+  [ -z "$token" ] || ! read -r own _ 2>/dev/null </proc/self/stat || note_process "$own"
+}
+
 verb_run() {
   known_slot "$1" || { say_no NO_SLOT "$1 is no slot"; return; }
   need_work || { say_no WRITE_FAILED "no directory for the output"; return; }
   rm -f "$work/ended"
   (
     umask 022
-    cd "$root/$1" || exit 126
+    cd "$root/$1" && note_check || exit 126
     # A group of its own, so that nothing of it outlives its time.
     if has setsid; then exec setsid sh -c "$3"; else exec sh -c "$3"; fi
   ) </dev/null >"$work/output" 2>&1 &
@@ -944,6 +951,7 @@ verb_run() {
   watch=$!
   wait "$child"
   code=$?
+  [ -z "$token" ] || rm -f "$record/locks/w.$child"
   kill -TERM "$watch" 2>/dev/null
   wait "$watch" 2>/dev/null
   [ ! -e "$work/ended" ] || code='~'

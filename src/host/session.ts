@@ -59,6 +59,9 @@ export async function openSession(options: SessionOptions, signal?: AbortSignal)
     get usable() {
       return talk.usable;
     },
+    get locked() {
+      return token !== '';
+    },
     probe,
     async lock({ deployment, owner, command, lease: time }) {
       const args = [deployment, fromText(owner), command, hundredths(time)];
@@ -71,9 +74,10 @@ export async function openSession(options: SessionOptions, signal?: AbortSignal)
       if (lease === null) throw lostLock();
       await lease.ask({ phase: 'lock', verb: 'beat', signal });
     },
-    async unlock() {
-      if (talk.usable) await ask('unlock', 'unlock', []);
-      if (lease?.usable) await lease.ask({ phase: 'unlock', verb: 'unlock' });
+    async unlock(signal) {
+      if (talk.usable) await ask('unlock', 'unlock', [], signal);
+      if (lease?.usable) await lease.ask({ phase: 'unlock', verb: 'unlock', signal });
+      token = '';
     },
     async breakLock() {
       const words = find(await ask('unlock', 'break-lock', []), 'holder');

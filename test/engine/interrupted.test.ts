@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { FleetEvent } from '../../src/domain/event.ts';
-import type { Fleet } from '../../src/domain/fleet.ts';
+import type { Fleet, Host } from '../../src/domain/fleet.ts';
 import { deploy, flip, recover, stage, status } from '../../src/index.ts';
+import type { Connector } from '../../src/ports.ts';
 import { createAgents, LOCK } from '../support/agent.ts';
 import { type LocalFleet, makeLocalFleet } from '../support/local-fleet.ts';
 
@@ -12,6 +13,13 @@ beforeEach(async () => {
   local = await makeLocalFleet(3);
 });
 afterEach(() => local.remove());
+
+/** As its guard would. */
+async function revertByHand(host: Host, deployment: string): Promise<void> {
+  const agents = createAgents({ ...local, fleet: { ...local.fleet, hosts: [host] } });
+  await (await agents.open()).revert(deployment, false);
+  agents.close();
+}
 
 const links = (): Promise<(string | null)[]> => Promise.all(local.fleet.hosts.map(host => local.link(host.name)));
 
@@ -138,6 +146,39 @@ describe('a fleet whose coordinator has vanished', () => {
   });
 });
 
+describe('a host that reverts by itself while the commit is decided', () => {
+  it('is flipped forward over a new session, which takes its lock anew', async () => {
+    const { connector } = local;
+    const source = await local.release('1', { a: '1' });
+    let deployment = '';
+    let cut = (): void => undefined;
+    let lost = false;
+    const cutting: Connector = {
+      ...connector,
+      async connect(host, options) {
+        if (host.name === 'web3' && lost) await revertByHand(host, deployment);
+        const connection = await connector.connect(host, options);
+        if (host.name === 'web3') cut = () => connection.close();
+        return connection;
+      },
+    };
+    const emit = (event: FleetEvent): void => {
+      if (event.kind === 'run-started') deployment = event.deployment;
+      if (event.kind !== 'phase-started' || event.phase !== 'confirm') return;
+      lost = true;
+      cut();
+    };
+    expect(await deploy(local.fleet, source, { connector: cutting, emit })).toMatchObject({
+      outcome: 'committed',
+      hosts: Array(3).fill({ outcome: 'confirmed' }),
+    });
+    expect(lost).toBe(true);
+    expect(await links()).toEqual(['foo_l', 'foo_l', 'foo_l']);
+    const seen = await status(local.fleet, { connector });
+    expect(seen).toMatchObject({ settled: true, hosts: Array(3).fill({ lock: null }) });
+  });
+});
+
 describe('a fleet that another deployment holds', () => {
   it('is refused, with its holder named, and nothing stays locked elsewhere', async () => {
     const agents = createAgents({ ...local, fleet: { ...local.fleet, hosts: local.fleet.hosts.slice(1, 2) } });
@@ -166,6 +207,22 @@ describe('a fleet that another deployment holds', () => {
     const result = await deploy(local.fleet, source, { connector: local.connector, wait: 60_000, emit });
     expect(result).toMatchObject({ outcome: 'committed', exitCode: 0 });
     expect(retried.slice(0, 2)).toEqual(['LOCKED', 'LOCKED']);
+    agents.close();
+  });
+
+  it('is waited for by recover too', async () => {
+    const agents = createAgents({ ...local, fleet: { ...local.fleet, hosts: local.fleet.hosts.slice(1, 2) } });
+    const holder = await agents.open();
+    await holder.lock({ deployment: 'd', ...LOCK });
+    let retried = 0;
+    const emit = (event: FleetEvent): void => {
+      if (event.kind === 'host-retried' && ++retried === 2) void holder.unlock();
+    };
+    const options = { connector: local.connector, emit };
+    expect(await recover(local.fleet, { ...options, wait: 60_000 })).toMatchObject({ outcome: 'current', exitCode: 0 });
+    expect(retried).toBeGreaterThan(1);
+    await holder.lock({ deployment: 'e', ...LOCK });
+    expect(await recover(local.fleet, { ...options, wait: 300 })).toMatchObject({ outcome: 'locked', exitCode: 5 });
     agents.close();
   });
 

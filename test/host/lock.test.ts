@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { stage, status, unlock } from '../../src/index.ts';
@@ -94,6 +95,26 @@ describe.each(findUserlands())('the lock under $name', ({ path }) => {
     endless.destroy();
     await expect(staging).rejects.toThrow();
     expect(readdirSync(recordOf(local, 'locks')).filter(name => name === `w.${writer.shell}`)).toEqual([]);
+  });
+
+  it('ends a check that has outlived its session before it is given', async () => {
+    const one = await agents.open();
+    await stageAndLock(local, one);
+    await one.unlock();
+    await one.lock({ deployment: 'd', ...LOCK, lease: 200 });
+    const noted = join(local.directory, 'check');
+    const check = one.run('foo_l', {
+      run: `echo $$ >'${noted}.new'; mv '${noted}.new' '${noted}'; sleep 600`,
+      within: 600_000,
+    });
+    check.catch(() => undefined);
+    const pid = await vi.waitFor(() => Number(readFileSync(noted, 'utf8')), PATIENT);
+    process.kill(Number(readProcess(String(pid))[1]), 'SIGKILL');
+    const other = await agents.open();
+    await vi.waitFor(() => other.lock({ deployment: 'e', ...LOCK }), PATIENT);
+    expect(isRunning(pid)).toBe(false);
+    await expect(check).rejects.toThrow();
+    expect(readdirSync(recordOf(local, 'locks')).filter(name => name === `w.${pid}`)).toEqual([]);
   });
 
   it('that was broken by force leaves its holder unable to stage', async () => {
