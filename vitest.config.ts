@@ -49,6 +49,17 @@ export default defineConfig({
       },
       {
         test: {
+          name: 'bench',
+          include: ['bench/**/*.bench.ts'],
+          pool: 'forks',
+          maxWorkers: 1,
+          fileParallelism: false,
+          testTimeout: 7_200_000,
+          hookTimeout: 600_000,
+        },
+      },
+      {
+        test: {
           ...fleet,
           name: 'fleet-docker',
           include: ['test/fleet/five/*.test.ts'],

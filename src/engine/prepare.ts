@@ -1,6 +1,7 @@
 /** From the options of a command to the context that it runs in. */
 
 import { randomBytes } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { homedir, hostname, userInfo } from 'node:os';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Command } from '../domain/event.ts';
@@ -38,9 +39,16 @@ export async function prepare(command: Command, fleet: Fleet, options: RunOption
     wait: options.wait ?? 0,
     random: () => random(12).toString('hex'),
     jitter: () => random(4).readUInt32BE() / 2 ** 32,
-    signal: options.signal ?? new AbortController().signal,
+    signal: shareable(options.signal),
     emit: stamp(options.emit, clock),
   };
+}
+
+/** Every host of a fleet listens to it. */
+function shareable(signal: AbortSignal | undefined): AbortSignal {
+  const shared = AbortSignal.any(signal === undefined ? [] : [signal]);
+  setMaxListeners(0, shared);
+  return shared;
 }
 
 /** Sorts by time and reads well: `20260102T030405Z-1a2b3c`. */
