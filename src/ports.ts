@@ -129,8 +129,11 @@ export interface HostSession {
   readonly usable: boolean;
   /** Whether this session has taken the lock. A session that was opened again has not. */
   readonly locked: boolean;
-  /** @param scan which slots are read in full */
-  probe(scan: 'none' | 'live' | 'all', signal?: AbortSignal): Promise<Observation>;
+  /**
+   * @param scan which slots are read in full; `quick`: all, but of a proven slot in which nothing has changed since, as far as
+   * inodes and ctimes tell, what was proven is taken for its content
+   */
+  probe(scan: 'none' | 'live' | 'all' | 'quick', signal?: AbortSignal): Promise<Observation>;
   lock(request: LockRequest): Promise<void>;
   /** Renews the lock, and the guard of a deployment that is armed under it. */
   beat(signal?: AbortSignal): Promise<void>;

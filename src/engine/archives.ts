@@ -1,9 +1,13 @@
-/** One archive for all hosts that need the same: spooled once, then read by each host at its own pace. */
+/**
+ * One archive for all hosts that need the same: made once, then read by each host at its own pace. Small ones are held in
+ * memory, because reading a file once a host costs more than sending it.
+ */
 
 import { createReadStream } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import type { Manifest } from '../domain/release.ts';
 import { archiveKey, type Transfer } from '../domain/transfer.ts';
 import { type Release, writeArchive } from '../release/index.ts';
@@ -22,15 +26,25 @@ export interface Archives {
   close(): Promise<void>;
 }
 
+/** Bytes that the archives of a run take in memory; what is more is read from a temporary file. */
+const MEMORY = 96 << 20;
+
+/** Bytes that are handed to a connection at a time. */
+const CHUNK = 1 << 17;
+
 export function createArchives(release: Release): Archives {
   const made = new Map<string, Promise<Archive>>();
+  let held = 0;
   let directory: Promise<string> | null = null;
 
   async function make(transfer: Transfer, mtime: number, number: number): Promise<Archive> {
     directory ??= mkdtemp(join(tmpdir(), 'fleetflip-'));
     const file = join(await directory, `${number}.tar`);
     const size = await writeArchive(release, { entries: transfer.send, mtime, file });
-    return { size, open: () => createReadStream(file, { highWaterMark: 1 << 18 }) };
+    if (held + size > MEMORY) return { size, open: () => createReadStream(file, { highWaterMark: CHUNK }) };
+    held += size;
+    const bytes = await readFile(file);
+    return { size, open: () => Readable.from(cut(bytes), { highWaterMark: 1 }) };
   }
 
   return {
@@ -47,4 +61,8 @@ export function createArchives(release: Release): Archives {
       if (directory !== null) await rm(await directory, { recursive: true, force: true });
     },
   };
+}
+
+function* cut(bytes: Buffer): Generator<Buffer> {
+  for (let at = 0; at < bytes.length; at += CHUNK) yield bytes.subarray(at, at + CHUNK);
 }

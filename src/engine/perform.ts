@@ -54,7 +54,7 @@ export async function perform(order: Order, host: Host, hands: Stagehands): Prom
       await hold(session, context, hands.pulse);
       return {};
     case 'probe':
-      return { observation: await session.probe('all', deadline(hands)) };
+      return { observation: await session.probe('quick', deadline(hands)) };
     case 'stage':
       await stage(order.part, session, hands);
       return {};

@@ -65,6 +65,9 @@ safe_part() {
 
 flush() { sync "$@" 2>/dev/null || sync; }
 
+# Where sync can, the file system of the slot alone.
+flush_slot() { flush -f "$root/$1"; }
+
 # The SHA-256 of each file, or of the standard input; behind it stands a name.
 digest() { if has sha256sum; then sha256sum "$@"; else openssl dgst -sha256 -r "$@"; fi; }
 
@@ -115,7 +118,7 @@ set_up() {
   record=$root/.$name.fleetflip
   link=$root/$name
   token='' owns=no work='' id=0 error=''
-  run='' run_id='' run_rec='' state='' method='' believed='~' believed_rec=''
+  run='' run_id='' run_rec='' state='' method='' believed='~' believed_rec='' hasher='' recalled=''
   # A record in a setgid root is shared with the group, any other is the login's own.
   if [ -g "$root" ]; then umask 007; else umask 077; fi
   find_boot
@@ -645,20 +648,32 @@ each() {
   cat "$named" | xargs -0 "$@"
 }
 
-# scan DIR OUT: writes OUT.manifest and OUT.times, and sets scanned (the id), timed and entries.
+# list_slot DIR OUT: writes OUT.names and OUT.stat: kind, mode, access, size, mtime, inode and ctime of every entry.
+list_slot() {
+  (
+    cd "$1" && find . ! -name . -print0 | sort -z >"$2.names" && : >"$2.stat" || exit 1
+    [ ! -s "$2.names" ] || each "$2.names" stat -c '%f %a %s %Y %i %Z %z' -- >"$2.stat"
+  )
+}
+
+# scan DIR OUT: writes OUT.manifest and OUT.times, and sets scanned (the id), timed, entries, and sure: whether whatever
+# changes in DIR from now on will show in a list of it.
 scan() {
   here=$2
+  find_hasher
+  scan_began=$(date +%s.%N)
+  case $scan_began in *[!0-9.]*) scan_began=${scan_began%%.*} ;; esac
+  list_slot "$1" "$2" || return 1
   counted=$(
-    cd "$1" &&
-      find . ! -name . -print0 | sort -z >"$here.names" &&
-      find . -type f -print0 | sort -z >"$here.files" &&
-      : >"$here.stat" && : >"$here.sums" && : >"$here.targets" && : >"$here.times" || exit 1
-    [ ! -s "$here.names" ] || each "$here.names" stat -c '%f %a %s %Y' -- >"$here.stat" || exit 1
+    cd "$1" && find . -type f -print0 | sort -z >"$here.files" &&
+      : >"$here.sums" && : >"$here.targets" && : >"$here.times" || exit 1
     [ ! -s "$here.files" ] || hash_files "$here.files" >"$here.sums" || exit 1
-    tabulate "$here"
+    tabulate "$here" "$scan_began"
   ) || return 1
-  entries=${counted% *}
-  [ "${counted#* }" -eq 0 ] || (cd "$1" && read_targets "$here") || return 1
+  entries=${counted%% *}
+  counted=${counted#* }
+  sure=${counted#* }
+  [ "${counted% *}" -eq 0 ] || (cd "$1" && read_targets "$here") || return 1
   {
     echo 'fleetflip manifest 1'
     cat "$2.table"
@@ -678,24 +693,37 @@ read_targets() {
     xargs -0 sh -c 'for p do readlink -n -- "$p" || exit 255; printf "\\0"; done' sh >"$1.targets"
 }
 
+# Sets hasher: openssl where it is there and right, because it is several times faster than most others.
+find_hasher() {
+  [ -z "$hasher" ] || return 0
+  hasher='sha256sum --'
+  case $(printf abc | openssl dgst -sha256 -r 2>/dev/null) in
+    ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad*) hasher='openssl dgst -sha256 -r' ;;
+  esac
+}
+
 # Of each line only the digest is read: tools print odd names in different ways.
 hash_files() {
-  if has sha256sum; then each "$1" sha256sum --; else each "$1" openssl dgst -sha256 -r; fi |
+  # shellcheck disable=SC2086 # words
+  each "$1" $hasher |
     sed -n 's/^\\\{0,1\}\([0-9a-f]\{64\}\) [ *]\.\/.*/\1/p'
 }
 
-# Joins kinds, modes and sizes with the digests of the files, in order, and says how many entries and links there are. Fails
-# when there are more or fewer digests.
+# Joins kinds, modes and sizes with the digests of the files, in order. Says how many entries and links there are, and whether
+# the last change is long enough ago for the next one to get another ctime: clocks of file systems tick every 10 ms at worst,
+# or every second. Fails when there are more or fewer digests.
 tabulate() {
-  awk -v sums="$1.sums" -v table="$1.table" -v times="$1.times" '
+  awk -v sums="$1.sums" -v table="$1.table" -v times="$1.times" -v began="$2" '
     BEGIN { printf "" >table }
+    { split($8, clock, "."); part = ("0." clock[2]) + 0; changed = $6 + (part > 0 ? part + 0.02 : 1) }
+    changed > newest { newest = changed }
     { kind = substr($1, 1, 1); if (length($1) < 4) kind = "?"; mode = $2 }
     kind == "8" { if ((getline sum < sums) <= 0) exit 1; print "f " mode " " $3 " " sum >table }
     kind == "4" { print "d " substr(mode, length(mode) - 2) >table }
     kind == "a" { print "l" >table; links++ }
     kind != "8" && kind != "4" && kind != "a" { print "x" >table }
     { print $4 >times }
-    END { if ((getline sum < sums) > 0) exit 1; print NR, links + 0 }' "$1.stat"
+    END { if ((getline sum < sums) > 0) exit 1; print NR, links + 0, (newest < began + 0 ? "yes" : "no") }' "$1.stat"
 }
 
 # Sets work: a private directory for a scan, gone when the session ends.
@@ -705,6 +733,39 @@ need_work() {
   [ -n "$work" ]
 }
 
+# What was proven is listed beside it. As long as a list of the slot is the same, within the same boot and with a clock that did
+# not step, nothing in it has changed: git's index goes by the same rule. It saves reading all content to find out what
+# differs; a release goes live only after its content was read.
+
+# Sets ticking: seconds by which the wall clock is ahead of the monotonic one.
+find_ticking() {
+  uptime_now
+  ticking=$(($(date +%s) - up / 100))
+}
+
+# Sets sum: the digest of the list of a slot that was just made.
+sum_list() {
+  sum=$(cat "$work/$1.stat" "$work/$1.names" | digest)
+  sum=${sum%% *}
+}
+
+# store_seen SLOT: of the scan just made. What can be wrong with it only costs time.
+store_seen() {
+  rm -f "$record/slot.$1.seen"
+  [ "$sure" = yes ] && sum_list "$1" || return 0
+  find_ticking
+  echo "$boot $ticking $scanned $timed $entries $sum end" >"$record/slot.$1.seen" 2>/dev/null || return 0
+}
+
+# recall SLOT: sets scanned, timed and entries as they were seen, when nothing has changed since.
+recall() {
+  { read -r seen_boot seen_ticking scanned timed entries seen_sum seen_end <"$record/slot.$1.seen"; } 2>/dev/null || return 1
+  find_ticking
+  [ "$seen_end" = end ] && [ "$seen_boot" = "$boot" ] && [ "$boot" != unknown ] &&
+    [ $((ticking - seen_ticking)) -le 1 ] && [ $((seen_ticking - ticking)) -le 1 ] &&
+    list_slot "$root/$1" "$work/$1" && sum_list "$1" && [ "$sum" = "$seen_sum" ]
+}
+
 say_scan() { say "scan $1 $scanned $timed $entries"; }
 
 verb_fetch() {
@@ -712,7 +773,9 @@ verb_fetch() {
   if [ "$2" = record ]; then
     say_blob manifest "$record/slot.$1.manifest"
   else
-    say_blob manifest "$work/$1.manifest" && say_blob times "$work/$1.times"
+    kept=$work/$1
+    case $recalled in *" $1 "*) [ -f "$kept.manifest" ] || kept=$record/slot.$1 ;; esac
+    say_blob manifest "$kept.manifest" && say_blob times "$kept.times"
   fi
 }
 
@@ -737,6 +800,7 @@ verb_probe() {
   say_run
   case $1 in
     live) [ -z "$at" ] || scan_slot "$at" ;;
+    quick) for slot in $slots; do [ ! -d "$root/$slot" ] || recall_slot "$slot" || scan_slot "$slot" || return; done ;;
     all) for slot in $slots; do [ ! -d "$root/$slot" ] || scan_slot "$slot" || return; done ;;
   esac
 }
@@ -852,6 +916,14 @@ guard_lives() {
   fi
 }
 
+recall_slot() {
+  read_slot "$1"
+  [ "$s_state" = verified ] && need_work && recall "$1" && [ "$scanned" = "$s_release" ] || return 1
+  recalled="$recalled $1 "
+  [ ! -f "$work/$1.manifest" ] || rm -f "$work/$1.manifest"
+  say_scan "$1"
+}
+
 scan_slot() {
   need_work && scan "$root/$1" "$work/$1" || { say_no SCAN_FAILED "$1 could not be read"; return; }
   say_scan "$1"
@@ -884,7 +956,8 @@ verb_begin() {
   read_link
   [ "$at" != "$1" ] || { say_no SLOT_IS_LIVE "the live link points to $1"; return; }
   { [ -d "$root/$1" ] || mkdir "$root/$1"; } && chmod 755 "$root/$1" &&
-    note_slot "$1" unproven "$2" "$3" '' no && rm -f "$record/slot.$1.manifest" "$record/slot.$1.times" ||
+    note_slot "$1" unproven "$2" "$3" '' no &&
+    rm -f "$record/slot.$1.manifest" "$record/slot.$1.times" "$record/slot.$1.seen" ||
     { say_no WRITE_FAILED "cannot write to $root"; return; }
 }
 
@@ -897,7 +970,7 @@ verb_prove() {
     return
   fi
   read_slot "$1"
-  flush && { [ "$s_state" = verified ] || { store_scan "$1" && note_slot "$1" verified "$3" "$4" staged no; }; } ||
+  flush_slot "$1" && { [ "$s_state" = verified ] || { store_scan "$1" && note_slot "$1" verified "$3" "$4" staged no; }; } ||
     { say_no WRITE_FAILED "cannot write to $record"; return; }
   say proven
 }
@@ -907,13 +980,14 @@ store_scan() {
     cp "$work/$1.$kind" "$record/slot.$1.$kind.new" && flush "$record/slot.$1.$kind.new" &&
       mv -f "$record/slot.$1.$kind.new" "$record/slot.$1.$kind" || return 1
   done
+  store_seen "$1"
 }
 
 verb_record() {
   need_lock || return
   known_slot "$1" && [ -d "$root/$1" ] || { say_no NO_SLOT "$1 is no slot"; return; }
   need_work && scan "$root/$1" "$work/$1" || { say_no SCAN_FAILED "$1 could not be read"; return; }
-  flush && store_scan "$1" && note_slot "$1" verified "$scanned" '' '' yes ||
+  flush_slot "$1" && store_scan "$1" && note_slot "$1" verified "$scanned" '' '' yes ||
     say_no WRITE_FAILED "cannot write to $record"
 }
 

@@ -40,7 +40,7 @@ export async function openSession(options: SessionOptions, signal?: AbortSignal)
     }
   }
 
-  async function probe(scan: 'none' | 'live' | 'all', signal?: AbortSignal): Promise<Observation> {
+  async function probe(scan: 'none' | 'live' | 'all' | 'quick', signal?: AbortSignal): Promise<Observation> {
     const reply = await ask('probe', 'probe', [scan], signal);
     const facts = read(() => readFacts(host.name, reply));
     const found: Record<string, SlotScan> = {};
