@@ -36,7 +36,8 @@ export async function execute(program: string, args: readonly string[], options:
     child.once('error', reject);
     child.once('close', resolve);
   });
-  if (code !== 0) throw new Error(`${program} ${args.join(' ')} ended with ${code}\n${complained.slice(-4000)}${said.slice(-4000)}`);
+  if (code !== 0)
+    throw new Error(`${program} ${args.join(' ')} ended with ${code}\n${complained.slice(-4000)}${said.slice(-4000)}`);
   return said;
 }
 
@@ -44,6 +45,9 @@ export async function execute(program: string, args: readonly string[], options:
 export async function measure(program: string, args: readonly string[], options: Program = {}): Promise<Cost> {
   const file = `/dev/shm/fleetflip-bench-cost-${process.pid}`;
   await execute('/usr/bin/time', ['-q', '-o', file, '-f', '%e %U %S %M', program, ...args], options);
-  const [wall = 0, user = 0, system = 0, kilobytes = 0] = (await readFile(file, 'utf8')).trim().split(/\s+/).map(Number);
+  const [wall = 0, user = 0, system = 0, kilobytes = 0] = (await readFile(file, 'utf8'))
+    .trim()
+    .split(/\s+/)
+    .map(Number);
   return { wall, cpu: user + system, memory: kilobytes / 1024 };
 }

@@ -96,6 +96,13 @@ export interface CheckResult {
   readonly output: ByteString;
 }
 
+/**
+ * Which slots are read. `live`, `all`: in full. `quick`: all, without the content of files that, as inodes and ctimes tell, are
+ * as they were proven. `trust`: a proven slot is not read at all, unless it is live and holds that release, then as for
+ * `quick`; what is then wrong is found by the proof after staging.
+ */
+export type ScanWish = 'none' | 'live' | 'all' | 'quick' | { readonly trust: ReleaseId };
+
 /** A scan that did not give the expected id: what the slot holds instead. */
 export type Proof = { readonly proven: true } | { readonly proven: false; readonly scan: SlotScan };
 
@@ -129,11 +136,7 @@ export interface HostSession {
   readonly usable: boolean;
   /** Whether this session has taken the lock. A session that was opened again has not. */
   readonly locked: boolean;
-  /**
-   * @param scan which slots are read in full; `quick`: all, but of a proven slot in which nothing has changed since, as far as
-   * inodes and ctimes tell, what was proven is taken for its content
-   */
-  probe(scan: 'none' | 'live' | 'all' | 'quick', signal?: AbortSignal): Promise<Observation>;
+  probe(scan: ScanWish, signal?: AbortSignal): Promise<Observation>;
   lock(request: LockRequest): Promise<void>;
   /** Renews the lock, and the guard of a deployment that is armed under it. */
   beat(signal?: AbortSignal): Promise<void>;

@@ -8,7 +8,6 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import type { Manifest } from '../domain/release.ts';
 import { archiveKey, type Transfer } from '../domain/transfer.ts';
 import { type Release, writeArchive } from '../release/index.ts';
 
@@ -19,8 +18,6 @@ export interface Archive {
 }
 
 export interface Archives {
-  /** The whole release's. */
-  readonly manifest: Manifest;
   /** Null when nothing is to be sent. @throws FleetflipError `RELEASE_CHANGED` */
   get(transfer: Transfer, mtime: number): Promise<Archive | null>;
   close(): Promise<void>;
@@ -48,7 +45,6 @@ export function createArchives(release: Release): Archives {
   }
 
   return {
-    manifest: release.manifest,
     async get(transfer, mtime) {
       if (transfer.send.length === 0) return null;
       const key = archiveKey(transfer);

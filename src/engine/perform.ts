@@ -7,7 +7,9 @@ import type { HostPart } from '../domain/plan.ts';
 import { diffManifests } from '../domain/release.ts';
 import { describeDrift, type Observation } from '../domain/slot.ts';
 import type { Instant, Order } from '../domain/transaction/state.ts';
+import { planTransfer, type Transfer } from '../domain/transfer.ts';
 import type { HostSession, Proof } from '../ports.ts';
+import type { Release } from '../release/index.ts';
 import type { Archives } from './archives.ts';
 import type { Context } from './context.ts';
 import { hold } from './hold.ts';
@@ -27,6 +29,7 @@ export interface Stagehands {
   readonly sessions: Sessions;
   readonly pulse: Pulse;
   /** Null when nothing is staged. */
+  readonly release: Release | null;
   readonly archives: Archives | null;
   /** Unix seconds: the mtime of changed files. */
   readonly instant: () => number;
@@ -54,7 +57,12 @@ export async function perform(order: Order, host: Host, hands: Stagehands): Prom
       await hold(session, context, hands.pulse);
       return {};
     case 'probe':
-      return { observation: await session.probe('quick', deadline(hands)) };
+      return {
+        observation: await session.probe(
+          hands.release === null ? 'quick' : { trust: hands.release.id },
+          deadline(hands),
+        ),
+      };
     case 'stage':
       await stage(order.part, session, hands);
       return {};
@@ -105,9 +113,13 @@ function deadline(hands: Stagehands): AbortSignal {
 
 async function stage(part: HostPart, session: HostSession, hands: Stagehands): Promise<void> {
   const { transfer } = part;
-  if (transfer === null || hands.archives === null) throw new Error('nothing to stage');
-  const signal = deadline(hands);
-  if (part.recordLive && part.live !== null) await session.record(part.live, signal);
+  if (transfer === null) throw new Error('nothing to stage');
+  if (part.recordLive && part.live !== null) await session.record(part.live, deadline(hands));
+  await bring(transfer, part, session, hands);
+}
+
+async function bring(transfer: Transfer, part: HostPart, session: HostSession, hands: Stagehands): Promise<void> {
+  if (hands.archives === null) throw new Error('nothing to send');
   const archive = await hands.archives.get(transfer, hands.instant());
   const total = archive?.size ?? 0;
   const progress = createProgress(part.host, total, hands);
@@ -123,7 +135,7 @@ async function stage(part: HostPart, session: HostSession, hands: Stagehands): P
       archive: archive?.open ?? null,
       onSent: progress,
     },
-    signal,
+    deadline(hands),
   );
 }
 
@@ -141,16 +153,25 @@ function createProgress(host: string, total: number, hands: Stagehands): (bytes:
 }
 
 async function verify(part: HostPart, session: HostSession, hands: Stagehands): Promise<void> {
-  const { slot, expected, release, label } = part;
   const signal = deadline(hands);
   if (part.transfer === null && part.recordLive && part.live !== null) await session.record(part.live, signal);
-  const proof = await session.prove({ slot, expected, release, label }, signal);
+  const proof = await prove(part, session, hands);
   if (!proof.proven) throw new FleetflipError(unproven(part, proof, hands));
   for (const check of hands.context.fleet.checks.idle) await runCheck({ check, part, session, hands, signal });
 }
 
+/** What was taken for granted of the host's slots, and was not so, is sent once more. */
+async function prove(part: HostPart, session: HostSession, hands: Stagehands): Promise<Proof> {
+  const { slot, expected, release, label } = part;
+  const ask = (): Promise<Proof> => session.prove({ slot, expected, release, label }, deadline(hands));
+  const first = await ask();
+  if (first.proven || part.transfer === null || hands.release === null) return first;
+  await bring(planTransfer(hands.release.manifest, first.scan, null), part, session, hands);
+  return ask();
+}
+
 function unproven(part: HostPart, proof: Extract<Proof, { proven: false }>, hands: Stagehands): Failure {
-  const manifest = hands.archives?.manifest;
+  const manifest = hands.release?.manifest;
   const drift = manifest === undefined ? null : describeDrift(diffManifests(manifest, proof.scan.manifest));
   const detail =
     drift === null

@@ -34,6 +34,7 @@ export async function runTransaction({ context, aim, release }: Run): Promise<Om
       context,
       sessions,
       pulse,
+      release,
       archives,
       bytesSent,
       offsets: new Map(),

@@ -118,7 +118,7 @@ set_up() {
   record=$root/.$name.fleetflip
   link=$root/$name
   token='' owns=no work='' id=0 error=''
-  run='' run_id='' run_rec='' state='' method='' believed='~' believed_rec='' hasher='' recalled=''
+  run='' run_id='' run_rec='' state='' method='' believed='~' believed_rec='' hasher='' trusted=''
   # A record in a setgid root is shared with the group, any other is the login's own.
   if [ -g "$root" ]; then umask 007; else umask 077; fi
   find_boot
@@ -648,16 +648,16 @@ each() {
   cat "$named" | xargs -0 "$@"
 }
 
-# list_slot DIR OUT: writes OUT.names and OUT.stat: kind, mode, access, size, mtime, inode and ctime of every entry.
+# list_slot DIR OUT: writes OUT.names and OUT.stat: kind, mode, size, mtime, inode, ctime and device of every entry.
 list_slot() {
   (
     cd "$1" && find . ! -name . -print0 | sort -z >"$2.names" && : >"$2.stat" || exit 1
-    [ ! -s "$2.names" ] || each "$2.names" stat -c '%f %a %s %Y %i %Z %z' -- >"$2.stat"
+    [ ! -s "$2.names" ] || each "$2.names" stat -c '%f %a %s %Y %i %Z %z %d' -- >"$2.stat"
   )
 }
 
-# scan DIR OUT: writes OUT.manifest and OUT.times, and sets scanned (the id), timed, entries, and sure: whether whatever
-# changes in DIR from now on will show in a list of it.
+# scan DIR OUT [KNOWN]: writes OUT.manifest and OUT.times, and sets scanned (the id), timed and entries. Files that KNOWN
+# lists as they are now are not read again. OUT.known is such a list.
 scan() {
   here=$2
   find_hasher
@@ -665,15 +665,12 @@ scan() {
   case $scan_began in *[!0-9.]*) scan_began=${scan_began%%.*} ;; esac
   list_slot "$1" "$2" || return 1
   counted=$(
-    cd "$1" && find . -type f -print0 | sort -z >"$here.files" &&
-      : >"$here.sums" && : >"$here.targets" && : >"$here.times" || exit 1
+    cd "$1" && list_unknown "$here" "${3:-}" && : >"$here.sums" && : >"$here.targets" && : >"$here.times" || exit 1
     [ ! -s "$here.files" ] || hash_files "$here.files" >"$here.sums" || exit 1
-    tabulate "$here" "$scan_began"
+    tabulate "$here" "$scan_began" "${3:-}"
   ) || return 1
-  entries=${counted%% *}
-  counted=${counted#* }
-  sure=${counted#* }
-  [ "${counted% *}" -eq 0 ] || (cd "$1" && read_targets "$here") || return 1
+  entries=${counted% *}
+  [ "${counted#* }" -eq 0 ] || (cd "$1" && read_targets "$here") || return 1
   {
     echo 'fleetflip manifest 1'
     cat "$2.table"
@@ -685,6 +682,20 @@ scan() {
   sum_file "$2.times"
   timed=$sum
   [ ${#scanned} -eq 71 ]
+}
+
+# list_unknown OUT KNOWN: writes OUT.files, the names of the files that have to be read.
+list_unknown() {
+  if [ -z "$2" ]; then
+    find . -type f -print0 | sort -z >"$1.files"
+    return
+  fi
+  awk -v known="$2" '
+    BEGIN { while ((getline line < known) > 0) if (match(line, / [^ ]*$/)) seen[substr(line, 1, RSTART - 1)] = 1 }
+    { print (substr($1, 1, 1) == "8" && length($1) == 4 && !($0 in seen)) ? "read" : "-" }' "$1.stat" >"$1.flags" &&
+    : >"$1.files" && grep -q read "$1.flags" || return 0
+  # shellcheck disable=SC2016 # expanded by the inner shell
+  each "$1.names" sh -c 'for p do read -r flag <&3; [ "$flag" = - ] || printf "%s\\0" "$p"; done' sh 3<"$1.flags" >"$1.files"
 }
 
 read_targets() {
@@ -709,21 +720,29 @@ hash_files() {
     sed -n 's/^\\\{0,1\}\([0-9a-f]\{64\}\) [ *]\.\/.*/\1/p'
 }
 
-# Joins kinds, modes and sizes with the digests of the files, in order. Says how many entries and links there are, and whether
-# the last change is long enough ago for the next one to get another ctime: clocks of file systems tick every 10 ms at worst,
-# or every second. Fails when there are more or fewer digests.
+# tabulate OUT BEGAN KNOWN: joins kinds, modes and sizes with the digests of the files, in order, and says how many entries and
+# links there are. Writes OUT.known without files that were changed so short before BEGAN that the next change may get the
+# same ctime: clocks of file systems tick every 10 ms at worst, or every second. Fails when there are more or fewer digests.
 tabulate() {
-  awk -v sums="$1.sums" -v table="$1.table" -v times="$1.times" -v began="$2" '
-    BEGIN { printf "" >table }
-    { split($8, clock, "."); part = ("0." clock[2]) + 0; changed = $6 + (part > 0 ? part + 0.02 : 1) }
-    changed > newest { newest = changed }
+  awk -v sums="$1.sums" -v table="$1.table" -v times="$1.times" -v list="$1.known" -v began="$2" -v known="$3" '
+    BEGIN {
+      printf "" >table; printf "" >list
+      if (known != "")
+        while ((getline line < known) > 0)
+          if (match(line, / [^ ]*$/)) seen[substr(line, 1, RSTART - 1)] = substr(line, RSTART + 1)
+    }
     { kind = substr($1, 1, 1); if (length($1) < 4) kind = "?"; mode = $2 }
-    kind == "8" { if ((getline sum < sums) <= 0) exit 1; print "f " mode " " $3 " " sum >table }
+    kind == "8" {
+      if ($0 in seen) sum = seen[$0]; else if ((getline sum < sums) <= 0) exit 1
+      print "f " mode " " $3 " " sum >table
+      split($8, clock, "."); part = ("0." clock[2]) + 0
+      if ($6 + (part > 0 ? part + 0.02 : 1) < began + 0) print $0 " " sum >list
+    }
     kind == "4" { print "d " substr(mode, length(mode) - 2) >table }
     kind == "a" { print "l" >table; links++ }
     kind != "8" && kind != "4" && kind != "a" { print "x" >table }
     { print $4 >times }
-    END { if ((getline sum < sums) > 0) exit 1; print NR, links + 0, (newest < began + 0 ? "yes" : "no") }' "$1.stat"
+    END { if ((getline sum < sums) > 0) exit 1; print NR, links + 0 }' "$1.stat"
 }
 
 # Sets work: a private directory for a scan, gone when the session ends.
@@ -733,9 +752,8 @@ need_work() {
   [ -n "$work" ]
 }
 
-# What was proven is listed beside it. As long as a list of the slot is the same, within the same boot and with a clock that did
-# not step, nothing in it has changed: git's index goes by the same rule. It saves reading all content to find out what
-# differs; a release goes live only after its content was read.
+# What was read is listed beside the slot: a file with the same inode, size, mtime and ctime has the same content, within the
+# same boot and as long as the clock did not step, with the exception that git's index makes too (see tabulate).
 
 # Sets ticking: seconds by which the wall clock is ahead of the monotonic one.
 find_ticking() {
@@ -743,27 +761,24 @@ find_ticking() {
   ticking=$(($(date +%s) - up / 100))
 }
 
-# Sets sum: the digest of the list of a slot that was just made.
-sum_list() {
-  sum=$(cat "$work/$1.stat" "$work/$1.names" | digest)
-  sum=${sum%% *}
+# store_known SLOT: of the scan just made. What is wrong with it only costs time.
+store_known() {
+  rm -f "$record/slot.$1.known"
+  [ "$boot" != unknown ] && [ -e /proc/uptime ] || return 0
+  find_ticking
+  { cat "$work/$1.known" && echo "$boot $ticking $scanned $timed $entries"; } >"$record/slot.$1.known" 2>/dev/null || return 0
 }
 
-# store_seen SLOT: of the scan just made. What can be wrong with it only costs time.
-store_seen() {
-  rm -f "$record/slot.$1.seen"
-  [ "$sure" = yes ] && sum_list "$1" || return 0
+# Sets known: the list for the slot when it still counts, else nothing; and what was scanned then.
+find_known() {
+  known='' k_scanned='' k_timed='' k_entries=''
+  last=$(tail -n 1 "$record/slot.$1.known" 2>/dev/null) || return 0
+  # shellcheck disable=SC2086 # words without patterns
+  set -- "$1" $last
+  [ $# -eq 6 ] && [ "$2" = "$boot" ] || return 0
   find_ticking
-  echo "$boot $ticking $scanned $timed $entries $sum end" >"$record/slot.$1.seen" 2>/dev/null || return 0
-}
-
-# recall SLOT: sets scanned, timed and entries as they were seen, when nothing has changed since.
-recall() {
-  { read -r seen_boot seen_ticking scanned timed entries seen_sum seen_end <"$record/slot.$1.seen"; } 2>/dev/null || return 1
-  find_ticking
-  [ "$seen_end" = end ] && [ "$seen_boot" = "$boot" ] && [ "$boot" != unknown ] &&
-    [ $((ticking - seen_ticking)) -le 1 ] && [ $((seen_ticking - ticking)) -le 1 ] &&
-    list_slot "$root/$1" "$work/$1" && sum_list "$1" && [ "$sum" = "$seen_sum" ]
+  [ $((ticking - $3)) -le 1 ] && [ $(($3 - ticking)) -le 1 ] || return 0
+  known=$record/slot.$1.known k_scanned=$4 k_timed=$5 k_entries=$6
 }
 
 say_scan() { say "scan $1 $scanned $timed $entries"; }
@@ -774,7 +789,7 @@ verb_fetch() {
     say_blob manifest "$record/slot.$1.manifest"
   else
     kept=$work/$1
-    case $recalled in *" $1 "*) [ -f "$kept.manifest" ] || kept=$record/slot.$1 ;; esac
+    case $trusted in *" $1 "*) [ -f "$kept.manifest" ] || kept=$record/slot.$1 ;; esac
     say_blob manifest "$kept.manifest" && say_blob times "$kept.times"
   fi
 }
@@ -800,9 +815,15 @@ verb_probe() {
   say_run
   case $1 in
     live) [ -z "$at" ] || scan_slot "$at" ;;
-    quick) for slot in $slots; do [ ! -d "$root/$slot" ] || recall_slot "$slot" || scan_slot "$slot" || return; done ;;
+    trust | quick) for slot in $slots; do [ ! -d "$root/$slot" ] || look_at "$slot" "$@" || return; done ;;
     all) for slot in $slots; do [ ! -d "$root/$slot" ] || scan_slot "$slot" || return; done ;;
   esac
+}
+
+# look_at SLOT trust|quick [RELEASE]: trusted, unless it is live and said to hold the release.
+look_at() {
+  find_known "$1"
+  [ "$2" = trust ] && { [ "$1" != "$at" ] || [ "$k_scanned" != "${3:-}" ]; } && trust_slot "$1" || scan_slot "$1" "$known"
 }
 
 # Sets lacking: the programs that this host should have and has not.
@@ -916,16 +937,18 @@ guard_lives() {
   fi
 }
 
-recall_slot() {
+# What the slot was proven to hold is taken for what it holds.
+trust_slot() {
   read_slot "$1"
-  [ "$s_state" = verified ] && need_work && recall "$1" && [ "$scanned" = "$s_release" ] || return 1
-  recalled="$recalled $1 "
-  [ ! -f "$work/$1.manifest" ] || rm -f "$work/$1.manifest"
-  say_scan "$1"
+  [ "$s_state" = verified ] && find_known "$1" && [ "$k_scanned" = "$s_release" ] || return 1
+  trusted="$trusted $1 "
+  [ -z "$work" ] || rm -f "$work/$1.manifest"
+  say "scan $1 $k_scanned $k_timed $k_entries"
 }
 
+# scan_slot SLOT [KNOWN]
 scan_slot() {
-  need_work && scan "$root/$1" "$work/$1" || { say_no SCAN_FAILED "$1 could not be read"; return; }
+  need_work && scan "$root/$1" "$work/$1" "${2:-}" || { say_no SCAN_FAILED "$1 could not be read"; return; }
   say_scan "$1"
 }
 
@@ -957,14 +980,15 @@ verb_begin() {
   [ "$at" != "$1" ] || { say_no SLOT_IS_LIVE "the live link points to $1"; return; }
   { [ -d "$root/$1" ] || mkdir "$root/$1"; } && chmod 755 "$root/$1" &&
     note_slot "$1" unproven "$2" "$3" '' no &&
-    rm -f "$record/slot.$1.manifest" "$record/slot.$1.times" "$record/slot.$1.seen" ||
+    rm -f "$record/slot.$1.manifest" "$record/slot.$1.times" ||
     { say_no WRITE_FAILED "cannot write to $root"; return; }
 }
 
 verb_prove() {
   need_lock || return
   known_slot "$1" || { say_no NO_SLOT "$1 is no slot"; return; }
-  need_work && scan "$root/$1" "$work/$1" || { say_no SCAN_FAILED "$1 could not be read"; return; }
+  find_known "$1"
+  need_work && scan "$root/$1" "$work/$1" "$known" || { say_no SCAN_FAILED "$1 could not be read"; return; }
   if [ "$scanned" != "$2" ]; then
     say_scan "$1"
     return
@@ -980,7 +1004,7 @@ store_scan() {
     cp "$work/$1.$kind" "$record/slot.$1.$kind.new" && flush "$record/slot.$1.$kind.new" &&
       mv -f "$record/slot.$1.$kind.new" "$record/slot.$1.$kind" || return 1
   done
-  store_seen "$1"
+  store_known "$1"
 }
 
 verb_record() {

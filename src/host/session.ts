@@ -3,7 +3,7 @@
 import { fromBytes, fromText, show } from '../domain/bytes.ts';
 import { FleetflipError, type Phase } from '../domain/error.ts';
 import type { Drift, Observation, SlotScan } from '../domain/slot.ts';
-import type { HistoryLine, HostSession } from '../ports.ts';
+import type { HistoryLine, HostSession, ScanWish } from '../ports.ts';
 import { measureClock } from './clock.ts';
 import { type Conversation, openConversation } from './conversation.ts';
 import { readFacts, readScanHeads } from './observe.ts';
@@ -40,8 +40,9 @@ export async function openSession(options: SessionOptions, signal?: AbortSignal)
     }
   }
 
-  async function probe(scan: 'none' | 'live' | 'all' | 'quick', signal?: AbortSignal): Promise<Observation> {
-    const reply = await ask('probe', 'probe', [scan], signal);
+  async function probe(scan: ScanWish, signal?: AbortSignal): Promise<Observation> {
+    const words = typeof scan === 'string' ? [scan] : ['trust', scan.trust];
+    const reply = await ask('probe', 'probe', words, signal);
     const facts = read(() => readFacts(host.name, reply));
     const found: Record<string, SlotScan> = {};
     const drifts: Record<string, Drift | null> = {};

@@ -111,7 +111,8 @@ function* probe(s: Shell, [kind = '']: readonly string[]): Steps<boolean> {
   yield* sayHolder(s);
   yield* sayRun(s);
   say(s, 'newest', String(newestTime(s)));
-  const wanted = kind === 'all' ? s.slots : kind === 'live' && s.at !== '' ? [s.at] : [];
+  const wanted =
+    kind === 'all' || kind === 'quick' || kind === 'trust' ? s.slots : kind === 'live' && s.at !== '' ? [s.at] : [];
   for (const slot of wanted) {
     if (!disk.has(directoryOf(slot))) continue;
     sayScan(s, slot, yield* scan(s, slot));
