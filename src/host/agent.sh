@@ -118,7 +118,7 @@ set_up() {
   record=$root/.$name.fleetflip
   link=$root/$name
   token='' owns=no work='' id=0 error=''
-  run='' run_id='' run_rec='' state='' method='' believed='~' believed_rec='' hasher='' trusted=''
+  run='' run_id='' run_rec='' state='' method='' believed='' hasher='' trusted=''
   # A record in a setgid root is shared with the group, any other is the login's own.
   if [ -g "$root" ]; then umask 007; else umask 077; fi
   find_boot
@@ -163,14 +163,18 @@ seal() {
 # place_record FILE: FILE.new takes its place, whole or not at all, flushed.
 place_record() { flush "$1.new" && mv -f "$1.new" "$1" && flush "$record"; }
 
-# load_record FILE: sets rec, for field; fails when the file was cut or altered, because then it is not believed.
+# load_record FILE: sets rec, for field; fails when the file was cut or altered, because then it is not believed. A text that
+# was believed once is not summed again.
 load_record() {
   rec='' sealed=''
   [ -f "$1" ] || return 1
   while IFS= read -r line; do
     case $line in 'end '*) sealed=${line#end } ;; *) rec="$rec$line$NL" ;; esac
   done <"$1"
-  [ -n "$sealed" ] && sum_of "$rec" && [ "$sum" = "$sealed" ]
+  [ -n "$sealed" ] || return 1
+  case $believed in *"$NL$NL${rec}end $sealed$NL"*) return 0 ;; esac
+  sum_of "$rec"
+  [ "$sum" = "$sealed" ] && believed="$believed$NL$NL${rec}end $sealed$NL"
 }
 
 # field KEY: sets v, from rec.
@@ -243,7 +247,7 @@ note_slot() {
 # forwarding or confirmed; whoever renames it has decided, and what follows from that is finished by anyone.
 
 # Sets run (the file of the newest deployment), run_id and state; all empty when there is none. An armed deployment whose
-# link has moved is flipped. A file that was cut or altered is torn; one that was believed once is only renamed from then on.
+# link has moved is flipped. A file that was cut or altered is torn.
 read_run() {
   run_id='' run_rec='' state=''
   # A listing can miss a file that is being renamed; two in a row do not miss the same.
@@ -257,9 +261,8 @@ read_run() {
   state=${run##*.}
   run_id=${run##*/run."$newest_run".}
   run_id=${run_id%."$state"}
-  if [ "$newest_run.$run_id" = "$believed" ] || load_record "$run"; then
-    [ "$newest_run.$run_id" = "$believed" ] || believed=$newest_run.$run_id believed_rec=$rec
-    run_rec=$believed_rec
+  if load_record "$run"; then
+    run_rec=$rec
     [ "$state" != armed ] || ! has_flipped || state=flipped
   else
     # Between the listing and the reading it may have been renamed.
@@ -349,15 +352,17 @@ carry_out() {
   case $state in confirmed | reverted) settle ;; esac
 }
 
-# What a decided deployment leaves: the slots' records that were made ready for it, and a line of history.
+# What a decided deployment leaves: the slots' records that were made ready for it, and a line of history. Its directories go
+# last: without them nothing is left to do.
 settle() {
+  [ -d "$record/there.$run_id" ] || return 0
   flush "$record"
   for one_slot in $slots; do
     [ ! -f "$record/be.$run_id.$state.$one_slot" ] ||
       mv -f "$record/be.$run_id.$state.$one_slot" "$record/slot.$one_slot"
   done
-  rm -rf "$record/there.$run_id" "$record/back.$run_id" "$record/guard.$run_id"
-  grep -q -F " $run_id " "$record/history" 2>/dev/null || add_history 2>/dev/null || return 0
+  grep -q -F " $run_id " "$record/history" 2>/dev/null || add_history 2>/dev/null
+  rm -rf "$record/back.$run_id" "$record/guard.$run_id" "$record/there.$run_id"
 }
 
 add_history() {
@@ -466,7 +471,7 @@ is_alive() {
 
 # lock DEPLOYMENT OWNER COMMAND LEASE
 verb_lock() {
-  mkdir -p "$record/locks" || { say_no WRITE_FAILED "cannot write to $record"; return; }
+  [ -d "$record/locks" ] || mkdir -p "$record/locks" || { say_no WRITE_FAILED "cannot write to $record"; return; }
   newest_lock
   if [ -n "$holder" ]; then
     split_holder
@@ -580,7 +585,7 @@ note_writer() { note_process $$; }
 
 note_process() {
   find_start "$1"
-  rm -f "$record/locks/w.$1"
+  [ ! -L "$record/locks/w.$1" ] || rm -f "$record/locks/w.$1"
   ln -s "$began $boot $token" "$record/locks/w.$1" 2>/dev/null
 }
 
@@ -657,7 +662,7 @@ list_slot() {
 }
 
 # scan DIR OUT [KNOWN]: writes OUT.manifest and OUT.times, and sets scanned (the id), timed and entries. Files that KNOWN
-# lists as they are now are not read again. OUT.known is such a list.
+# lists as they are now are not read again. OUT.known is such a list: as OUT.stat, and the SHA-256 in the last 64 characters.
 scan() {
   here=$2
   find_hasher
@@ -691,9 +696,9 @@ list_unknown() {
     return
   fi
   awk -v known="$2" '
-    BEGIN { while ((getline line < known) > 0) if (match(line, / [^ ]*$/)) seen[substr(line, 1, RSTART - 1)] = 1 }
-    { print (substr($1, 1, 1) == "8" && length($1) == 4 && !($0 in seen)) ? "read" : "-" }' "$1.stat" >"$1.flags" &&
-    : >"$1.files" && grep -q read "$1.flags" || return 0
+    BEGIN { while ((getline line < known) > 0) seen[substr(line, 1, length(line) - 65)] = 1 }
+    { unknown = substr($1, 1, 1) == "8" && length($1) == 4 && !($0 in seen); any += unknown; print unknown ? "read" : "-" }
+    END { exit any == 0 }' "$1.stat" >"$1.flags" || { : >"$1.files"; return; }
   # shellcheck disable=SC2016 # expanded by the inner shell
   each "$1.names" sh -c 'for p do read -r flag <&3; [ "$flag" = - ] || printf "%s\\0" "$p"; done' sh 3<"$1.flags" >"$1.files"
 }
@@ -728,8 +733,7 @@ tabulate() {
     BEGIN {
       printf "" >table; printf "" >list
       if (known != "")
-        while ((getline line < known) > 0)
-          if (match(line, / [^ ]*$/)) seen[substr(line, 1, RSTART - 1)] = substr(line, RSTART + 1)
+        while ((getline line < known) > 0) seen[substr(line, 1, length(line) - 65)] = substr(line, length(line) - 63)
     }
     { kind = substr($1, 1, 1); if (length($1) < 4) kind = "?"; mode = $2 }
     kind == "8" {
@@ -833,10 +837,20 @@ find_lacking() {
     has "$tool" || lacking="$lacking $tool"
   done
   has sha256sum || has openssl || lacking="$lacking sha256sum"
-  printf 'b\0a\0' | sort -z >/dev/null 2>&1 || lacking="$lacking sort-z"
+  [ -n "$method" ] || printf 'b\0a\0' | sort -z >/dev/null 2>&1 || lacking="$lacking sort-z"
 }
 
+# What was tried of the tools counts within one boot. Sets method and hasher; both stay empty when nothing was tried.
+recall_tools() {
+  read -r t_boot t_agent t_method t_hasher 2>/dev/null <"$record/tools" || return 0
+  [ "$t_boot $t_agent" = "$boot ${0##*/}" ] || return 0
+  method=$t_method hasher=$t_hasher
+}
+
+note_tools() { echo "$boot ${0##*/} $method $hasher" >"$record/tools" 2>/dev/null || return 0; }
+
 say_tools() {
+  recall_tools
   find_lacking
   for tool in $lacking; do say "missing $tool"; done
   if [ -w "$root" ] && [ -x "$root" ] && { [ ! -e "$record" ] || [ -w "$record" ]; }; then
@@ -845,7 +859,11 @@ say_tools() {
     say "writable no"
   fi
   # Without the lock nothing is written beside the site.
-  if [ -n "$token" ]; then find_method "$record"; elif need_work; then find_method "$work"; else method=none; fi
+  if [ -n "$method" ]; then :; elif [ -n "$token" ]; then
+    find_method "$record"
+    find_hasher
+    [ "$method" = none ] || note_tools
+  elif need_work; then find_method "$work"; else method=none; fi
   say "rename $method"
 }
 
@@ -1001,9 +1019,11 @@ verb_prove() {
 
 store_scan() {
   for kind in manifest times; do
-    cp "$work/$1.$kind" "$record/slot.$1.$kind.new" && flush "$record/slot.$1.$kind.new" &&
-      mv -f "$record/slot.$1.$kind.new" "$record/slot.$1.$kind" || return 1
+    cp "$work/$1.$kind" "$record/slot.$1.$kind.new" || return 1
   done
+  flush "$record/slot.$1.manifest.new" "$record/slot.$1.times.new" &&
+    mv -f "$record/slot.$1.manifest.new" "$record/slot.$1.manifest" &&
+    mv -f "$record/slot.$1.times.new" "$record/slot.$1.times" || return 1
   store_known "$1"
 }
 
@@ -1136,7 +1156,6 @@ verb_arm() {
   mv "$armed.new" "$armed" && flush "$record" || { disarm WRITE_FAILED "cannot write to $record"; return; }
   # A guard that has waited too long for the record is gone.
   [ -L "$record/guard.$deployment" ] || { disarm NO_GUARD 'the guard did not stay'; return; }
-  believed=$token.$deployment believed_rec=$armed_rec
   word "$text"
   say "from $w"
 }
@@ -1160,7 +1179,6 @@ make_ready() {
   write_record "$armed.new" deployment "$deployment" slot "$slot" from "$text" previous "$at" release "$release" \
     label "$label" command "$command" owner "$owner" decider "$decider" window "$window" method "$method" boot "$boot" \
     pulse "$pulse" at "$(now)" "$@" || return 1
-  armed_rec=$rec
   for one_slot in $slots; do
     [ -f "$record/slot.$one_slot" ] || continue
     read_slot "$one_slot"
