@@ -89,6 +89,14 @@ export interface ArmRequest {
   readonly window: number;
 }
 
+export interface HostClock {
+  /** Milliseconds: its clock minus ours, wrong by half the round trip at most. Null when no clock there is finer than a second. */
+  readonly offset: number | null;
+  /** Milliseconds: the least that was seen, and the most. */
+  readonly roundTrip: number;
+  readonly longestTrip: number;
+}
+
 export interface CheckResult {
   /** Null when it was stopped after its time limit. */
   readonly exitCode: number | null;
@@ -153,10 +161,24 @@ export interface HostSession {
   record(slot: string, signal?: AbortSignal): Promise<void>;
   run(slot: string, check: CommandCheck, signal?: AbortSignal): Promise<CheckResult>;
   arm(request: ArmRequest): Promise<void>;
-  /** Resolves with the host's wall clock (Unix milliseconds) at which the link moved; null when it has no such clock. */
+  /** What remains is to wait for an instant: starts what waits, and reads its clock. Any other request ends it. */
+  aim(deployment: string): Promise<HostClock>;
+  /**
+   * Resolves when the host has acknowledged the instant at which it flips by itself, unless it is reverted before.
+   * @param instant milliseconds of the clock that `aim` read
+   * @throws FleetflipError `LATE` when it has passed
+   */
+  schedule(instant: number, signal?: AbortSignal): Promise<void>;
+  /**
+   * Resolves with the instant at which the link moved, in milliseconds of the clock that `aim` read; null when it has no such
+   * clock. Without an instant that was scheduled the link moves now.
+   */
   flip(deployment: string, signal?: AbortSignal): Promise<number | null>;
-  /** @param reject marks the release as reverted even where its link had not moved */
-  revert(deployment: string, reject: boolean, signal?: AbortSignal): Promise<void>;
+  /**
+   * @param reject marks the release as reverted even where its link had not moved
+   * @returns whether the link had moved; null when it was reverted before
+   */
+  revert(deployment: string, reject: boolean, signal?: AbortSignal): Promise<boolean | null>;
   confirm(deployment: string, signal?: AbortSignal): Promise<void>;
   /** Moves the link to the deployment's slot again, whatever reverted it, and confirms. Needs the lock of this session. */
   forward(deployment: string, signal?: AbortSignal): Promise<void>;
@@ -165,8 +187,6 @@ export interface HostSession {
   tryNeeds(): Promise<Needs>;
   /** Turns what `<root>/<name>` is into the first slot and a link to it. */
   adopt(options: { allowGap: boolean }): Promise<Adopted>;
-  /** Wall clock offsets are wanted by the skew: the host's clock minus ours and its error, both milliseconds. */
-  clockOffset(): Promise<{ readonly offset: number; readonly error: number } | null>;
   close(): void;
 }
 

@@ -186,6 +186,8 @@ export interface HostResult {
   readonly slot: string | null;
   readonly release: ReleaseId | null;
   readonly bytesSent: number;
+  /** Unix milliseconds on this machine's clock, with fractions. */
+  readonly flippedAt?: number;
   readonly error?: { readonly code: string; readonly phase: Phase; readonly what: string; readonly hint: string };
 }
 

@@ -12,6 +12,7 @@ import type { HostSession, Proof } from '../ports.ts';
 import type { Release } from '../release/index.ts';
 import type { Archives } from './archives.ts';
 import type { Context } from './context.ts';
+import type { Flight } from './flight.ts';
 import { hold } from './hold.ts';
 import { pauseBefore } from './pause.ts';
 import { hasteOf, type Pulse } from './pulse.ts';
@@ -21,6 +22,7 @@ import type { Sessions } from './sessions.ts';
 export interface Performed {
   readonly observation?: Observation;
   readonly at?: Instant | null;
+  readonly moved?: boolean | null;
 }
 
 /** What the orders of one run share. */
@@ -34,7 +36,7 @@ export interface Stagehands {
   /** Unix seconds: the mtime of changed files. */
   readonly instant: () => number;
   readonly parts: () => ReadonlyMap<string, HostPart>;
-  readonly offsets: Map<string, { readonly offset: number; readonly error: number } | null>;
+  readonly flight: Flight;
   readonly bytesSent: Map<string, number>;
 }
 
@@ -72,8 +74,11 @@ export async function perform(order: Order, host: Host, hands: Stagehands): Prom
     case 'arm':
       await arm(session, hands);
       return {};
+    case 'schedule':
+      await hands.flight.schedule(session);
+      return {};
     case 'flip':
-      return { at: await flip(session, hands) };
+      return { at: await hands.flight.flip(session, haste(hands)) };
     case 'renew':
       await session.beat(haste(hands));
       return {};
@@ -85,8 +90,7 @@ export async function perform(order: Order, host: Host, hands: Stagehands): Prom
       await session.forward(deployment, haste(hands));
       return {};
     case 'revert':
-      await session.revert(deployment, order.reject, haste(hands));
-      return {};
+      return { moved: await session.revert(deployment, order.reject, haste(hands)) };
   }
 }
 
@@ -223,13 +227,7 @@ async function arm(session: HostSession, hands: Stagehands): Promise<void> {
   const participants = moving.map(one => one.host);
   const window = fleet.strategy.confirmWithin;
   await session.arm({ slot, release, label, deployment, command, owner, participants, decider: decider.host, window });
-  hands.offsets.set(name, await session.clockOffset());
-}
-
-async function flip(session: HostSession, hands: Stagehands): Promise<Instant | null> {
-  const at = await session.flip(hands.context.deployment, haste(hands));
-  const clock = hands.offsets.get(session.host.name) ?? null;
-  return at === null || clock === null ? null : { at: at - clock.offset, error: clock.error };
+  await hands.flight.aim(session);
 }
 
 function fail(host: string, code: string, what: string, hint: string, phase: Phase = 'verify'): Failure {

@@ -11,6 +11,7 @@ import type { Input, Order, Planner, Settings, State, Step } from '../domain/tra
 import type { Release } from '../release/index.ts';
 import { createArchives } from './archives.ts';
 import type { Context } from './context.ts';
+import { createFlight } from './flight.ts';
 import { perform, type Stagehands } from './perform.ts';
 import { guardedFor, startPulse } from './pulse.ts';
 import { createSessions } from './sessions.ts';
@@ -37,7 +38,7 @@ export async function runTransaction({ context, aim, release }: Run): Promise<Om
       release,
       archives,
       bytesSent,
-      offsets: new Map(),
+      flight: createFlight(context),
       instant: () => current().instant,
       parts: () => partsOf(current()),
     }));
@@ -117,6 +118,7 @@ async function answer(order: Order, host: Host, hands: Stagehands): Promise<Inpu
 
 function phaseOf({ kind }: Order): Phase {
   if (kind === 'forward') return 'confirm';
+  if (kind === 'schedule') return 'flip';
   return kind === 'renew' ? 'decide' : kind;
 }
 

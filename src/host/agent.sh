@@ -975,11 +975,6 @@ verb_history() {
   while read -r line; do say "run $line"; done <"$record/history"
 }
 
-verb_clock() {
-  clock
-  say "now $t"
-}
-
 # Sets t: seconds and a fraction, or the null of the protocol where no clock is finer than a second.
 clock() {
   t=$(date +%s.%N 2>/dev/null)
@@ -1218,6 +1213,157 @@ verb_flip() {
   fi
 }
 
+# ---- the instant -----------------------------------------------------------------------------------------------
+
+# aim DEPLOYMENT: from here on the requests are read by a program that tells its clock and, at an instant of that clock, renames
+# by itself, so that nothing has to be started then. It knows these requests:
+#   now        what its clock says, in seconds
+#   at TIME    the flip comes at that time; what comes before it, such as a revert over another channel, cancels it
+#   flip       how that ended; without a time, it flips now. Then the agent reads on
+#   leave      the agent reads on
+verb_aim() {
+  need_run "$1" && need_lock || return
+  [ "$state" = armed ] || { say_no NOT_ARMED "the deployment is $state"; return; }
+  run_field slot; slot=$v
+  run_field method; method=$v
+  if has perl; then
+    case $(uname -m) in x86_64) call=228 ;; aarch64 | riscv64 | loongarch64) call=113 ;; armv*) call=263 ;; ppc64*) call=246 ;; s390*) call=260 ;; i?86) call=265 ;; *) call=-1 ;; esac
+    perl -e "$AIM_PERL" "$id" "$record/there.$run_id/$name" "$link" "$slot" "$call" 2>/dev/null && return
+  fi
+  if has python3; then
+    python3 -S -E -c "$AIM_PYTHON" "$id" "$record/there.$run_id/$name" "$link" "$slot" 2>/dev/null && return
+  fi
+  aim_by_shell
+}
+
+# Both end with 3, and have said nothing, where they have no monotonic clock.
+# shellcheck disable=SC2016 # perl expands it
+AIM_PERL='
+my ($id, $new, $link, $slot, $call) = @ARGV;
+my ($is_moved, $failed, $at) = (0, "", 0);
+$| = 1;
+my $clock = eval { require Time::HiRes; Time::HiRes::clock_gettime(1) }
+  ? sub { Time::HiRes::clock_gettime(1) }
+  : sub { my $time = pack("l!2", 0, 0); syscall($call, 1, $time) == 0 or exit 3; my ($s, $ns) = unpack("l!2", $time); $s + $ns / 1e9 };
+$call += 0;
+open(my $uptime, "<", "/proc/uptime") or exit 3;
+abs((split / /, <$uptime>)[0] - $clock->()) < 0.5 or exit 3;
+sub flip { $failed = rename($new, $link) ? "" : "$!"; $at = $clock->(); $is_moved = 1 }
+sub ask { my $line = ""; while (sysread(STDIN, my $byte, 1)) { return split / /, $line if $byte eq "\n"; $line .= $byte } exit 0 }
+print "$id + with perl\n$id ok\n";
+while (1) {
+  ($id, my ($verb, $time)) = ask();
+  if ($verb eq "now") { printf "$id + now %.6f\n$id ok\n", $clock->() }
+  elsif ($verb eq "at" && $time <= $clock->()) { print "$id no LATE ~\n" }
+  elsif ($verb eq "at") {
+    print "$id ok\n";
+    while ((my $left = $time - $clock->()) > 0) { select(undef, undef, undef, $left - 0.002) if $left > 0.002 }
+    flip();
+  } elsif ($verb eq "flip") {
+    flip() unless $is_moved;
+    if ($failed eq "" && readlink($link) eq $slot) { printf "$id + at %.6f\n$id ok\n", $at }
+    else { printf "$id no FLIP_FAILED %s\n", join("", map { sprintf "\\0%03o", ord } split //, $failed) || "~" }
+    exit 0;
+  } elsif ($verb eq "leave") { print "$id ok\n"; exit 0 }
+  else { print "$id no NO_VERB ~\n" }
+}'
+AIM_PYTHON='
+import os, sys, time
+request, new, link, slot = sys.argv[1:5]
+clock = time.monotonic
+moved, failed, at = False, "", 0
+def say(text): os.write(1, text.encode())
+def flip():
+    global moved, failed, at
+    try: os.rename(new, link); failed = ""
+    except OSError as error: failed = error.strerror
+    moved, at = True, clock()
+def ask():
+    line = b""
+    while True:
+        byte = os.read(0, 1)
+        if not byte: sys.exit(0)
+        if byte == b"\n": return (line.decode().split(" ") + ["", ""])[:3]
+        line += byte
+try: uptime = float(open("/proc/uptime").read().split()[0])
+except Exception: sys.exit(3)
+if abs(uptime - clock()) > 0.5: sys.exit(3)
+say(request + " + with python3\n" + request + " ok\n")
+while True:
+    request, verb, word = ask()
+    if verb == "now": say("%s + now %.6f\n%s ok\n" % (request, clock(), request))
+    elif verb == "at" and float(word) <= clock(): say(request + " no LATE ~\n")
+    elif verb == "at":
+        say(request + " ok\n")
+        while True:
+            left = float(word) - clock()
+            if left <= 0: break
+            if left > 0.002: time.sleep(left - 0.002)
+        flip()
+    elif verb == "flip":
+        if not moved: flip()
+        if failed == "" and os.readlink(link) == slot: say("%s + at %.6f\n%s ok\n" % (request, at, request))
+        else: say(request + " no FLIP_FAILED " + ("".join("\\0%03o" % byte for byte in failed.encode()) or "~") + "\n")
+        sys.exit(0)
+    elif verb == "leave": say(request + " ok\n"); sys.exit(0)
+    else: say(request + " no NO_VERB ~\n")
+'
+
+# The same by starting mv in time, on the wall clock, where that is finer than a second.
+aim_by_shell() {
+  moved=''
+  clock
+  if [ "$t" = '~' ]; then say 'with none'; else say 'with sh'; fi
+  printf '%s ok\n' "$id"
+  while read -r id verb word; do
+    case $verb in
+      now) clock; say "now $t"; printf '%s ok\n' "$id" ;;
+      at) aim_at "$word" ;;
+      flip) [ -n "$moved" ] || move; tell_move && printf '%s ok\n' "$id"; return ;;
+      leave) printf '%s ok\n' "$id"; return ;;
+      *) say_no NO_VERB "$verb" ;;
+    esac
+  done
+}
+
+move() {
+  error=$(rename_onto "$method" "$record/there.$run_id/$name" "$link" 2>&1)
+  clock
+  moved=$t
+}
+
+tell_move() {
+  if has_flipped && [ "$(readlink "$link")" = "$slot" ]; then say "at $moved"; else say_no FLIP_FAILED "$error"; fi
+}
+
+# To start mv takes a millisecond or so; a sleep can be late by much more. When the clock has stepped meanwhile, nothing moves.
+aim_at() {
+  micro "$1"
+  goal=$us
+  tell_time
+  left=$((goal - us))
+  [ "$left" -gt 0 ] || { say_no LATE ''; return; }
+  printf '%s ok\n' "$id"
+  uptime_now
+  apart=$((us / 10000 - up))
+  [ "$left" -le 30000 ] || sleep "$(((left - 25000) / 1000000)).$(printf %06d $(((left - 25000) % 1000000)))"
+  tell_time
+  while [ "$us" -lt $((goal - 1000)) ]; do tell_time; done
+  uptime_now
+  apart=$((us / 10000 - up - apart))
+  if [ "$apart" -lt 50 ] && [ "$apart" -gt -50 ]; then move; else error='the clock of this host stepped' moved=$t; fi
+}
+
+tell_time() { clock; micro "$t"; }
+
+# Sets us: microseconds of a time in seconds.
+micro() {
+  case $1 in *.*) part=${1#*.}000000 ;; *) part=000000 ;; esac
+  us=$((${1%%.*} * 1000000 + 1${part%"${part#??????}"} - 1000000))
+}
+
+# ---- after the flip --------------------------------------------------------------------------------------------
+
 # revert DEPLOYMENT keep|reject: reject marks the release as reverted also where the link had not moved.
 verb_revert() {
   need_run "$1" || return
@@ -1232,6 +1378,7 @@ verb_revert() {
     *) say_no WRITE_FAILED "cannot write to $record"; return ;;
   esac
   if take_back; then
+    if [ -L "$record/there.$run_id/cancelled" ]; then say 'moved no'; else say 'moved yes'; fi
     keep_staged "$2"
     decide reverted || need_run "$1" || return
   else
@@ -1484,7 +1631,9 @@ serve() {
     done
     case $verb in
       break-lock) verb_break_lock </dev/null && printf '%s ok\n' "$id" ;;
-      probe | fetch | lock | beat | use | unlock | begin | prove | record | run | arm | flip | revert | confirm | forward | history | needs | adopt | clock)
+      # It reads the requests that follow, and answers by itself.
+      aim) verb_aim "$@" ;;
+      probe | fetch | lock | beat | use | unlock | begin | prove | record | run | arm | flip | revert | confirm | forward | history | needs | adopt)
         verb_"$verb" "$@" </dev/null && printf '%s ok\n' "$id" ;;
       *) say_no NO_VERB "$verb" ;;
     esac

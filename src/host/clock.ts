@@ -1,28 +1,31 @@
-/** How far a host's wall clock is from ours. */
+/** How far the clock of a waiting host is from ours, and how long its answers take. */
 
-import type { Clock } from '../ports.ts';
+import type { Clock, HostClock } from '../ports.ts';
 import type { Conversation } from './conversation.ts';
 
-export interface ClockOffset {
-  /** Milliseconds: the host's clock minus ours. */
-  readonly offset: number;
-  /** Milliseconds: half the least round trip, which bounds the error. */
-  readonly error: number;
-}
+const SAMPLES = 8;
 
-const SAMPLES = 5;
+/** Milliseconds after which it is measured no more: far hosts take long for each answer. */
+const TIME = 600;
 
-/** @returns null where the host has no clock finer than a second */
-export async function measureClock(talk: Conversation, clock: Clock): Promise<ClockOffset | null> {
-  let best: ClockOffset | null = null;
+/**
+ * The answer that came fastest counts: the host's clock was read within its round trip, so that half of it bounds the error
+ * (Cristian, "Probabilistic clock synchronization", 1989).
+ */
+export async function measureClock(talk: Conversation, clock: Clock): Promise<HostClock> {
+  const began = clock.now();
+  let best: Omit<HostClock, 'longestTrip'> = { offset: null, roundTrip: Number.POSITIVE_INFINITY };
+  let longestTrip = 0;
   for (let sample = 0; sample < SAMPLES; sample++) {
     const sent = clock.now();
-    const reply = await talk.ask({ phase: 'flip', verb: 'clock' });
+    const reply = await talk.ask({ phase: 'arm', verb: 'now' });
     const back = clock.now();
     const there = reply.lines.find(line => line.key === 'now')?.words[0] ?? '';
-    if (there === '') return null;
-    const error = (back - sent) / 2;
-    if (best === null || error < best.error) best = { offset: Number(there) * 1000 - (sent + back) / 2, error };
+    const roundTrip = back - sent;
+    const offset = there === '' ? null : Number(there) * 1000 - (sent + back) / 2;
+    longestTrip = Math.max(longestTrip, roundTrip);
+    if (roundTrip < best.roundTrip) best = { offset, roundTrip };
+    if (sample > 0 && back - began > TIME) break;
   }
-  return best;
+  return { ...best, longestTrip };
 }

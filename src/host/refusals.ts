@@ -20,6 +20,10 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
   NOT_LOCKED: { what: 'the lock was lost', hint: 'Another deployment took over; run fleetflip status' },
   UNPROVEN: { what: null, hint: 'Stage the release again' },
   NOT_ARMED: { what: null, hint: RECOVER },
+  LATE: {
+    what: 'the instant of the flip had passed when it arrived',
+    hint: 'Look at the load of the host, then deploy again',
+  },
   FLIP_FAILED: { what: null, hint: 'Mend what the host says, then deploy again' },
   REVERT_FAILED: { what: null, hint: RECOVER },
   WRITE_FAILED: { what: null, hint: 'Look for a full or read-only disk on this host' },

@@ -24,9 +24,18 @@ export async function openSession(options: SessionOptions, signal?: AbortSignal)
   const scans = createScans(talk, options.manifests);
   let lease: Conversation | null = null;
   let token = '';
+  let aiming = false;
 
-  const ask = (phase: Phase, verb: string, args: readonly string[], signal?: AbortSignal): Promise<Reply> =>
-    talk.ask({ phase, verb, args, signal });
+  async function ask(phase: Phase, verb: string, args: readonly string[], signal?: AbortSignal): Promise<Reply> {
+    await stopAiming(signal);
+    return talk.ask({ phase, verb, args, signal });
+  }
+
+  async function stopAiming(signal?: AbortSignal): Promise<void> {
+    if (!aiming) return;
+    aiming = false;
+    await talk.ask({ phase: 'arm', verb: 'leave', signal });
+  }
 
   function lostLock(): FleetflipError {
     return new FleetflipError(explainRefusal({ code: 'NOT_LOCKED', text: '', host: host.name, phase: 'lock' }));
@@ -112,12 +121,31 @@ export async function openSession(options: SessionOptions, signal?: AbortSignal)
       const words = [slot, release, fromText(label), deployment, command, fromText(owner), hundredths(window)];
       await ask('arm', 'arm', [...words, ...[decider, ...participants].map(fromText)]);
     },
+    async aim(deployment) {
+      await ask('arm', 'aim', [deployment]);
+      aiming = true;
+      return measureClock(talk, clock);
+    },
+    async schedule(instant, signal) {
+      await talk.ask({ phase: 'flip', verb: 'at', args: [(instant / 1000).toFixed(6)], signal });
+    },
     async flip(deployment, signal) {
-      const at = find(await ask('flip', 'flip', [deployment], signal), 'at')?.[0] ?? '';
+      aiming = false;
+      const at = find(await talk.ask({ phase: 'flip', verb: 'flip', args: [deployment], signal }), 'at')?.[0] ?? '';
       return at === '' ? null : Number(at) * 1000;
     },
     async revert(deployment, reject, signal) {
-      await ask('revert', 'revert', [deployment, reject ? 'reject' : 'keep'], signal);
+      const request = {
+        phase: 'revert',
+        verb: 'revert',
+        args: [deployment, reject ? 'reject' : 'keep'],
+        signal,
+      } as const;
+      // While the host waits for the instant of its flip, it is not read what comes over the same channel.
+      const reply =
+        aiming && lease?.usable ? await lease.ask(request) : await ask('revert', 'revert', request.args, signal);
+      const moved = find(reply, 'moved')?.[0];
+      return moved === undefined ? null : moved === 'yes';
     },
     async confirm(deployment, signal) {
       await ask('confirm', 'confirm', [deployment], signal);
@@ -143,7 +171,6 @@ export async function openSession(options: SessionOptions, signal?: AbortSignal)
         throw talk.refuseNonsense('an adoption without its way');
       return { slot, how };
     },
-    clockOffset: () => measureClock(talk, clock),
     close() {
       talk.close();
       lease?.close();

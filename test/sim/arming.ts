@@ -120,22 +120,59 @@ function* needRun(s: Shell, deployment: string): Steps<boolean> {
   return sayNo(s, 'NOT_ARMED', `the record holds no deployment ${deployment}`);
 }
 
-export function* flip(s: Shell, [deployment = '']: readonly string[]): Steps<boolean> {
-  const { disk } = s.host;
+/** From here on it waits for an instant. */
+export function* aim(s: Shell, [deployment = '']: readonly string[]): Steps<boolean> {
   if (!(yield* needRun(s, deployment)) || !(yield* needLock(s))) return false;
   if (s.state !== 'armed') return sayNo(s, 'NOT_ARMED', `the deployment is ${s.state}`);
+  s.renamedAt = null;
+  say(s, 'with', 'sim');
+  return true;
+}
+
+export function* now(s: Shell): Steps<boolean> {
   yield STEP;
-  const slot = field(s, 'slot');
+  say(s, 'now', s.host.seconds().toFixed(6));
+  return true;
+}
+
+export function* leave(): Steps<boolean> {
+  yield STEP;
+  return true;
+}
+
+/** Acknowledges, and renames at that time of its clock, whoever has decided what by then. */
+export function* at(s: Shell, [time = '']: readonly string[]): Steps<boolean> {
+  const { disk } = s.host;
+  yield STEP;
+  const left = Number(time) - s.host.seconds();
+  if (left <= 0) return sayNo(s, 'LATE', '');
+  s.process.write(`${s.id} ok\n`);
+  s.answered = true;
+  yield left * 1000;
   yield STEP;
   disk.rename(`there.${s.runId}`, NAME, ROOT, NAME);
+  s.renamedAt = s.host.seconds();
+  return true;
+}
+
+export function* flip(s: Shell, [deployment = '']: readonly string[]): Steps<boolean> {
+  const { disk } = s.host;
+  if (s.renamedAt === null) {
+    if (!(yield* needRun(s, deployment)) || !(yield* needLock(s))) return false;
+    if (s.state !== 'armed') return sayNo(s, 'NOT_ARMED', `the deployment is ${s.state}`);
+    yield STEP;
+    disk.rename(`there.${s.runId}`, NAME, ROOT, NAME);
+  }
   yield STEP;
-  const at = s.host.wall() / 1000;
+  const slot = field(s, 'slot');
+  const at = s.renamedAt ?? s.host.seconds();
   if (!(yield* hasFlipped(s)) || disk.link(ROOT, NAME) !== slot) return sayNo(s, 'FLIP_FAILED', '');
   say(s, 'at', at.toFixed(6));
   return true;
 }
 
 export function* revert(s: Shell, [deployment = '', how = '']: readonly string[]): Steps<boolean> {
+  const { disk } = s.host;
   if (!(yield* needRun(s, deployment))) return false;
   if (s.state === 'armed' || s.state === 'flipped')
     if (!(yield* decide(s, 'reverting')) && !(yield* needRun(s, deployment))) return false;
@@ -151,6 +188,7 @@ export function* revert(s: Shell, [deployment = '', how = '']: readonly string[]
       return sayNo(s, 'WRITE_FAILED', 'cannot write to the record');
   }
   if (yield* takeBack(s)) {
+    say(s, 'moved', disk.has(`there.${s.runId}`, 'cancelled') ? 'no' : 'yes');
     yield* keepStaged(s, how);
     if (!(yield* decide(s, 'reverted')) && !(yield* needRun(s, deployment))) return false;
   } else {

@@ -48,6 +48,11 @@ export class Host {
     return Math.floor((this.world.timeline.now - this.#bootedAt) / 10);
   }
 
+  /** The same in seconds, to the finest. */
+  seconds(): number {
+    return (this.world.timeline.now - this.#bootedAt) / 1000;
+  }
+
   /** Unix milliseconds, as wrong as this host's clock is. */
   wall(): number {
     return 1_900_000_000_000 + this.world.timeline.now + this.wallError;
@@ -76,6 +81,7 @@ export class Host {
     for (const process of [...this.processes.values()]) process.kill();
     this.disk.full = false;
     this.disk.forget(lost);
+    this.world.laws.rebooted(this);
     this.world.timeline.at(downtime, () => {
       this.boot += 1;
       this.#bootedAt = this.world.timeline.now - 1_000;

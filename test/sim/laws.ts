@@ -4,7 +4,7 @@ import type { Result } from '../../src/domain/event.ts';
 import type { Change, Disk } from './disk.ts';
 import { type Host, NAME, RECORD, ROOT, SLOTS } from './host.ts';
 import { isHolderAlive } from './lock.ts';
-import { claimed, newestRun, slotOf, splitRun } from './shell.ts';
+import { claimed, newestLock, newestRun, slotOf, splitRun } from './shell.ts';
 import { contentOf, idOf } from './staging.ts';
 import type { World } from './world.ts';
 
@@ -13,7 +13,7 @@ export class Violation extends Error {}
 export class Laws {
   /** Off while a world is being furnished. */
   watching = false;
-  /** By host: the newest lock that was given with an answer. */
+  /** By host: the newest lock that was given in this boot with an answer, or was there when it began. */
   readonly #given = new Map<Host, number>();
   /** By host and token: whose lock it was. */
   readonly #owners = new Map<string, string>();
@@ -33,6 +33,11 @@ export class Laws {
   locked(host: Host, token: number, deployment: string): void {
     this.#given.set(host, Math.max(this.#given.get(host) ?? 0, token));
     this.#owners.set(`${host.name} ${token}`, deployment);
+  }
+
+  /** A token counts within its boot: whoever held a lock is gone, and locks that were not flushed are gone too. */
+  rebooted(host: Host): void {
+    this.#given.set(host, newestLock(host).g);
   }
 
   voted(host: Host, token: number, proven: boolean): void {

@@ -1,7 +1,7 @@
 /** The simulated agent's ways in: the login's prelude, `serve` and `receive`, and the verbs that only read (agent.sh). */
 
 import { decodeWord } from '../../src/host/words.ts';
-import { arm, confirm, flip, forward, revert } from './arming.ts';
+import { aim, arm, at, confirm, flip, forward, leave, now, revert } from './arming.ts';
 import { directoryOf, RECORD } from './host.ts';
 import { beat, isHolderAlive, lastBeat, lock, unlock, use } from './lock.ts';
 import { INPUT, type Process, STEP, type Steps } from './process.ts';
@@ -21,12 +21,15 @@ const VERBS: Readonly<Record<string, Verb>> = {
   prove,
   record,
   arm,
+  aim,
+  now,
+  at,
+  leave,
   flip,
   revert,
   confirm,
   forward,
   history,
-  clock,
 };
 
 /** What the one command of every channel does: it reads the prelude and becomes the agent. */
@@ -75,7 +78,8 @@ function* serve(self: Process): Steps<number> {
     const done = yield* (VERBS[verb] ?? unknown)(s, words.map(decodeWord));
     self.ending = true;
     yield STEP;
-    if (done) s.out.push(`${id} ok\n`);
+    if (done && !s.answered) s.out.push(`${id} ok\n`);
+    s.answered = false;
     if (verb !== 'probe' && verb !== 'fetch')
       self.host.world.tell(() => `${self.host.name}[${self.pid}] > ${s.out.join('').trimEnd()}`);
     self.write(Buffer.concat(s.out.map(part => (typeof part === 'string' ? Buffer.from(part, 'latin1') : part))));
@@ -184,11 +188,5 @@ function* history(s: Shell): Steps<boolean> {
     const outcome = state === 'confirmed' ? 'committed' : state;
     say(s, 'run', at, id, command, owner, outcome, slot, release, label);
   }
-  return true;
-}
-
-function* clock(s: Shell): Steps<boolean> {
-  yield STEP;
-  say(s, 'now', (s.host.wall() / 1000).toFixed(6));
   return true;
 }

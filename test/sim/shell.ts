@@ -26,6 +26,10 @@ export interface Shell {
   /** What the live link says, and the slot that it points to. */
   text: string;
   at: string;
+  /** When it renamed at an instant that was scheduled, in seconds of this boot; null: it did not. */
+  renamedAt: number | null;
+  /** The request was answered before it was carried out. */
+  answered: boolean;
   /** By slot, of this session. */
   readonly scans: Map<string, Scanned>;
 }
@@ -48,6 +52,8 @@ export function makeShell(process: Process, slots: readonly string[] = SLOTS): S
     owns: false,
     pulse: '',
     beaten: 0,
+    renamedAt: null,
+    answered: false,
     ...empty,
   };
 }

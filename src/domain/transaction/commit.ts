@@ -4,9 +4,16 @@ import type { Outcome } from '../event.ts';
 import { enterPhase, orderMovers, release } from './orders.ts';
 import { decider, flipOrdered, measureSkew, movers, type State, type Step } from './state.ts';
 
-export function startFlip(state: State): Step {
+/** Every host is told the same instant. One that does not acknowledge it in time is answered with revert before it comes. */
+export function scheduleFlip(state: State): Step {
   const hosts = state.hosts.map(host => ({ ...host, flipOrdered: host.part !== null && !host.part.current }));
-  return orderMovers({ ...state, hosts }, 'flip');
+  const ordered = { ...state, hosts };
+  return enterPhase(ordered, 'flip', 'schedule', movers(ordered));
+}
+
+/** The instant comes: every host is asked how its flip went. */
+export function startFlip(state: State): Step {
+  return orderMovers({ ...state, agreed: true }, 'flip');
 }
 
 /** If any link moved and not all did, or not together enough, the answer is revert. */
@@ -74,6 +81,7 @@ function judgeRevert(state: State): Outcome {
   if (!flipOrdered(state)) return 'unchanged';
   const links = movers(state).map(host => host.link);
   if (links.includes('unknown')) return 'unknown';
+  if (!state.agreed && movers(state).every(host => host.stayed)) return 'unchanged';
   if (links.every(link => link === 'confirmed')) return 'committed';
   return links.includes('stuck') || links.includes('confirmed') ? 'split' : 'reverted';
 }

@@ -11,6 +11,7 @@ export function learn(state: State, input: Extract<Input, { kind: 'done' }>): St
     case 'probe':
       return updateHost(state, input.host, { observation: input.observation ?? null });
     case 'stage':
+    case 'schedule':
     case 'renew':
       return state;
     case 'verify':
@@ -23,7 +24,7 @@ export function learn(state: State, input: Extract<Input, { kind: 'done' }>): St
     case 'forward':
       return updateHost(state, input.host, { link: 'confirmed', failure: null });
     case 'revert':
-      return updateHost(state, input.host, { link: 'reverted' });
+      return updateHost(state, input.host, { link: 'reverted', stayed: input.moved === false });
     case 'unlock':
       return updateHost(state, input.host, { locked: false });
   }
@@ -43,6 +44,8 @@ function guessLink(host: HostState, { order, failure }: Extract<Input, { kind: '
   switch (order) {
     case 'arm':
       return refused ? 'untouched' : 'doubtful';
+    case 'schedule':
+      return refused ? 'armed' : 'doubtful';
     case 'flip':
       return 'doubtful';
     case 'confirm':

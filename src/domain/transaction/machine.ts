@@ -4,7 +4,7 @@
  */
 
 import type { Failure, Phase } from '../error.ts';
-import { decide, finishConfirm, finishRevert, judgeFlip, startFlip, startRevert } from './commit.ts';
+import { decide, finishConfirm, finishRevert, judgeFlip, scheduleFlip, startFlip, startRevert } from './commit.ts';
 import { blame, learn } from './learn.ts';
 import { enterPhase, lockAgain, orderMovers, orderNext, release, retry } from './orders.ts';
 import { type Input, type Planner, type Settings, type State, type Step, updateHost } from './state.ts';
@@ -28,6 +28,7 @@ export function start({ hosts, settings }: Start): Step {
       voted: false,
       link: 'untouched',
       flipOrdered: false,
+      stayed: false,
       flippedAt: null,
       tries: 0,
       failure: null,
@@ -36,6 +37,7 @@ export function start({ hosts, settings }: Start): Step {
     aborted: false,
     late: false,
     lockings: 1,
+    agreed: false,
     decided: 'no',
     instant: 0,
     outcome: null,
@@ -84,9 +86,10 @@ function advance(state: State, plan: Planner): Step {
     case 'verify':
       return passBarrier(state);
     case 'arm':
-      return ends ? startRevert(state) : startFlip(state);
+      return ends ? startRevert(state) : scheduleFlip(state);
     case 'flip':
-      return judgeFlip(state);
+      if (state.agreed) return judgeFlip(state);
+      return ends ? startRevert(state) : startFlip(state);
     case 'decide':
       return decide(state);
     case 'confirm':

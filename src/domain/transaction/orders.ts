@@ -3,7 +3,6 @@
 import type { Phase } from '../error.ts';
 import type { Outcome } from '../event.ts';
 import {
-  flipOrdered,
   type HostState,
   type Input,
   movers,
@@ -63,7 +62,7 @@ function order(state: State, kind: OrderKind, { name, part }: HostState, attempt
     case 'verify':
       return part === null ? [] : [{ kind, host: name, part }];
     case 'revert':
-      return [{ kind, host: name, attempt, reject: flipOrdered(state) }];
+      return [{ kind, host: name, attempt, reject: state.agreed }];
     case 'lock':
     case 'confirm':
     case 'forward':

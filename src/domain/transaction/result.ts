@@ -49,6 +49,7 @@ function hostResult(host: HostState, fleet: Outcome, bytesSent: number): HostRes
     outcome,
     ...whatIsLive(host, outcome),
     bytesSent,
+    ...(host.flippedAt === null ? {} : { flippedAt: host.flippedAt.at }),
     ...(failure === null
       ? {}
       : { error: { code: failure.code, phase: failure.phase, what: failure.what, hint: failure.hint } }),
@@ -62,7 +63,7 @@ function judgeHost(host: HostState, fleet: Outcome): HostOutcome {
     case 'unknown':
       return host.flipOrdered ? 'unknown' : 'failed';
     case 'reverted':
-      return host.failure !== null ? 'failed' : host.flipOrdered ? 'reverted' : 'unchanged';
+      return host.failure !== null ? 'failed' : host.flipOrdered && !host.stayed ? 'reverted' : 'unchanged';
     case 'stuck':
       return 'failed';
     case 'armed':

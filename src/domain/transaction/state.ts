@@ -6,7 +6,7 @@ import type { HostPart, Planned } from '../plan.ts';
 import type { Observation } from '../slot.ts';
 
 export type Order =
-  | { readonly kind: 'connect' | 'probe' | 'arm' | 'flip' | 'renew' | 'unlock'; readonly host: string }
+  | { readonly kind: 'connect' | 'probe' | 'arm' | 'schedule' | 'flip' | 'renew' | 'unlock'; readonly host: string }
   | { readonly kind: 'stage' | 'verify'; readonly host: string; readonly part: HostPart }
   /** Given again after a pause while an answer is missing: `attempt` counts from 1. */
   | { readonly kind: 'lock' | 'confirm' | 'forward'; readonly host: string; readonly attempt: number }
@@ -22,6 +22,8 @@ export type Input =
       readonly host: string;
       readonly observation?: Observation;
       readonly at?: Instant | null;
+      /** Of a revert: whether the link had moved; null when that is not known. */
+      readonly moved?: boolean | null;
     }
   | { readonly kind: 'failed'; readonly order: OrderKind; readonly host: string; readonly failure: Failure }
   /** The operator wants the run to end. */
@@ -60,7 +62,10 @@ export interface HostState {
   readonly part: HostPart | null;
   readonly voted: boolean;
   readonly link: LinkState;
+  /** From the instant that was sent on, the link may have moved. */
   readonly flipOrdered: boolean;
+  /** Known of a host that was reverted: its link had not moved. */
+  readonly stayed: boolean;
   readonly flippedAt: Instant | null;
   /** How often the present order was given. */
   readonly tries: number;
@@ -92,6 +97,8 @@ export interface State {
   readonly late: boolean;
   /** How often the fleet was asked for its locks. */
   readonly lockings: number;
+  /** Every host has acknowledged the instant of its flip. */
+  readonly agreed: boolean;
   /** `asked`: the commit has been ordered of the decider; nothing may be reverted from here unless it refused. */
   readonly decided: 'no' | 'asked' | 'yes';
   readonly instant: number;
