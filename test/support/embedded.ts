@@ -4,6 +4,7 @@ import { chmod, mkdir, mkdtemp, readlink, rename, rm, symlink, writeFile } from 
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type DemoHost, startDemoFleet } from '../../src/demo/fleet.ts';
+import { AIMERS, UNFIT } from './aimers.ts';
 import { buildSources } from './built.ts';
 import type { Faults } from './faulty-host.ts';
 import { readTree } from './local-fleet.ts';
@@ -13,7 +14,7 @@ export type { Faults } from './faulty-host.ts';
 export interface EmbeddedHost extends DemoHost {
   /** From the next connection on; the faults before are forgotten. */
   setFaults(faults: Faults): Promise<void>;
-  /** Puts a program in front of the host's PATH. @param script text of a sh script, without its first line */
+  /** Puts a program in front of the host's PATH; with a fake `mv`, flips are made by it. @param script text of a sh script, without its first line */
   fake(program: string, script: string): Promise<void>;
   unfake(program: string): Promise<void>;
   /** What the live link says; null when there is none. */
@@ -92,8 +93,12 @@ function equip(host: DemoHost): EmbeddedHost {
       await rename(`${file}.${serial}`, file);
     },
     async fake(program, script) {
-      await writeFile(join(host.bin, program), `#!/bin/sh\n${script}\n`);
-      await chmod(join(host.bin, program), 0o755);
+      const put = async (file: string, text: string): Promise<void> => {
+        await writeFile(join(host.bin, file), `#!/bin/sh\n${text}\n`);
+        await chmod(join(host.bin, file), 0o755);
+      };
+      await put(program, script);
+      if (program === 'mv') for (const aimer of AIMERS) await put(aimer, UNFIT);
     },
     unfake: program => rm(join(host.bin, program)),
     readLink: () => readlink(join(host.root, 'site')).catch(() => null),

@@ -7,6 +7,7 @@ import type { FleetEvent } from '../../src/domain/event.ts';
 import type { Fleet, Host } from '../../src/domain/fleet.ts';
 import type { Connector } from '../../src/ports.ts';
 import { createLocalConnector } from '../../src/transport/local.ts';
+import { AIMERS, UNFIT } from './aimers.ts';
 
 export interface LocalFleet {
   readonly directory: string;
@@ -16,7 +17,7 @@ export interface LocalFleet {
   root(host: string): string;
   /** What the live link says; null when there is none. */
   link(host: string): Promise<string | null>;
-  /** Puts a directory with fake programs in front of a host's PATH. */
+  /** Puts a directory with fake programs in front of a host's PATH. With a fake `mv`, flips are made by it. */
   fake(host: string, program: string, script: string): Promise<void>;
   unfake(host: string): Promise<void>;
   release(name: string, files: Readonly<Record<string, string>>): Promise<string>;
@@ -53,8 +54,12 @@ export async function makeLocalFleet(count: number, path = process.env.PATH ?? '
     link: name => readlink(join(root(name), 'foo')).catch(() => null),
     async fake(name, program, script) {
       await mkdir(bin(name), { recursive: true });
-      await writeFile(join(bin(name), program), `#!/bin/sh\n${script}\n`);
-      await chmod(join(bin(name), program), 0o755);
+      const put = async (file: string, text: string): Promise<void> => {
+        await writeFile(join(bin(name), file), `#!/bin/sh\n${text}\n`);
+        await chmod(join(bin(name), file), 0o755);
+      };
+      await put(program, script);
+      if (program === 'mv') for (const aimer of AIMERS) await put(aimer, UNFIT);
     },
     unfake: name => rm(bin(name), { recursive: true, force: true }),
     async release(name, files) {

@@ -48,7 +48,7 @@ export async function readDisk({ root, name }: { root: string; name: string }): 
 
 /** What a deployment made ready may stay: nobody reads it again. */
 const EXPECTED =
-  /^(agent-[0-9a-f]{64}\.sh|slot\.[^.]+(\.manifest|\.times)?|run\.\d+\.[^.]+\.(confirmed|reverted)|(be|there|back)\..*|locks|history)$/;
+  /^(agent-[0-9a-f]{64}\.sh|slot\.[^.]+(\.manifest|\.times|\.known)?|tools|run\.\d+\.[^.]+\.(confirmed|reverted)|(be|there|back)\..*|locks|history)$/;
 
 function list(directory: string): Promise<string[]> {
   return readdir(directory).then(

@@ -27,7 +27,7 @@ export interface TestHost {
   readLink(): Promise<string>;
   /** A line with name, inode, mode, owner, size and mtime for everything that is there, and one with the SHA-256 of every file. */
   list(): Promise<readonly string[]>;
-  /** Puts a program before the real one. @param script text of a sh script in which `$real` is the real program */
+  /** Puts a program before the real one; with a fake `mv`, flips are made by it. @param script text of a sh script in which `$real` is the real program */
   fake(program: string, script: string): Promise<void>;
   unfake(program: string): Promise<void>;
   /** Lets nobody rename onto the live link, while everything around it is as before. Resolves with what ends that. */

@@ -1,5 +1,6 @@
 /** What every kind of host can do, made of the little in which they differ. */
 
+import { AIMERS, UNFIT } from '../../support/aimers.ts';
 import { refuseToMoveLink } from './faults.ts';
 import { APP, type TestHost } from './fleet.ts';
 
@@ -21,12 +22,14 @@ export function equip({ bin, watched, login, ...machine }: Machine): TestHost {
     readLink: () => run(`readlink -n '${link}' || :`),
     list: async () => (await Promise.all(watched.map(directory => run(LIST(directory))))).join('').split('\n'),
     async fake(program, script) {
-      const real = (await run(`command -v ${program}`)).trim();
+      const real = (await run(`command -v ${program} || :`)).trim();
       const file = `${bin}/${program}`;
       await run(`cat >'${file}' <<'END OF FAKE'\n#!/bin/sh\nreal=${real}\n${script}\nEND OF FAKE\nchmod 755 '${file}'`);
+      if (program === 'mv') for (const aimer of AIMERS) await host.fake(aimer, UNFIT);
     },
     async unfake(program) {
       await run(`rm '${bin}/${program}'`);
+      if (program === 'mv') for (const aimer of AIMERS) await host.unfake(aimer);
     },
     async guardLink() {
       if (login === null) {
