@@ -2,7 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -69,6 +69,7 @@ export async function startFleet(count: number, memory = '/dev/shm'): Promise<Be
       };
       // JSON is YAML.
       await writeFile(file, JSON.stringify(inventory));
+      for (const address of addresses.values()) await appendFile(knownHosts, `[${address.replace(':', ']:')} ${key}\n`);
       return file;
     },
     async clear() {

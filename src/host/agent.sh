@@ -1257,7 +1257,7 @@ while (1) {
   elsif ($verb eq "at" && $time <= $clock->()) { print "$id no LATE ~\n" }
   elsif ($verb eq "at") {
     print "$id ok\n";
-    while ((my $left = $time - $clock->()) > 0) { select(undef, undef, undef, $left - 0.002) if $left > 0.002 }
+    while ((my $left = $time - $clock->()) > 0) { select(undef, undef, undef, $left - 0.0002) if $left > 0.0002 }
     flip();
   } elsif ($verb eq "flip") {
     flip() unless $is_moved;
@@ -1298,7 +1298,7 @@ while True:
         while True:
             left = float(word) - clock()
             if left <= 0: break
-            if left > 0.002: time.sleep(left - 0.002)
+            if left > 0.0002: time.sleep(left - 0.0002)
         flip()
     elif verb == "flip":
         if not moved: flip()
