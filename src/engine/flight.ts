@@ -9,10 +9,10 @@ export interface Flight {
   /** Makes the host wait for an instant, and reads its clock. */
   aim(session: HostSession): Promise<void>;
   /**
-   * Resolves when the host has acknowledged the instant in time. A host without a fine clock is told nothing: it flips on order.
+   * Resolves when the host has acknowledged the instant in time. `signal` gives up the answer, which may come too late. A host without a fine clock is told nothing: it flips on order.
    * @throws FleetflipError `LATE` or `NOT_ACKNOWLEDGED`
    */
-  schedule(session: HostSession): Promise<void>;
+  schedule(session: HostSession, signal: AbortSignal): Promise<void>;
   /** Resolves with when the link moved, on our clock; null when the host cannot tell. */
   flip(session: HostSession, signal: AbortSignal): Promise<Instant | null>;
 }
@@ -60,12 +60,12 @@ export function createFlight({ clock, deployment, emit }: Context): Flight {
         hint: 'It flips on order, and not at the instant of the others; perl or python3 there would mend that',
       });
     },
-    async schedule(session) {
+    async schedule(session, signal) {
       chosen ??= choose();
       const { at, acknowledgeBy } = chosen;
       const { offset } = clocks.get(session.host.name) ?? { offset: null };
       if (offset === null) return;
-      const acknowledged = session.schedule(at + offset).then(() => clock.now() <= acknowledgeBy);
+      const acknowledged = session.schedule(at + offset, signal).then(() => clock.now() <= acknowledgeBy);
       const late = clock.sleep(Math.max(0, acknowledgeBy - clock.now())).then(() => false);
       acknowledged.catch(() => undefined);
       if (!(await Promise.race([acknowledged, late]))) throw notAcknowledged(session.host.name);

@@ -75,7 +75,7 @@ export async function perform(order: Order, host: Host, hands: Stagehands): Prom
       await arm(session, hands);
       return {};
     case 'schedule':
-      await hands.flight.schedule(session);
+      await hands.flight.schedule(session, haste(hands));
       return {};
     case 'flip':
       return { at: await hands.flight.flip(session, haste(hands)) };

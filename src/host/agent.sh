@@ -978,8 +978,9 @@ verb_history() {
 # Sets t: seconds and a fraction, or the null of the protocol where no clock is finer than a second.
 clock() {
   t=$(date +%s.%N 2>/dev/null)
+  case $t in *[!0-9.]*) t= ;; *.*) ;; *) t= ;; esac
   # shellcheck disable=SC3028 # bash and busybox have it, elsewhere it is empty
-  case $t in *[!0-9.]* | '') t=${EPOCHREALTIME:-} ;; esac
+  t=${t:-${EPOCHREALTIME:-}}
   case $t in *[!0-9.]* | '') t='~' ;; esac
 }
 
