@@ -141,11 +141,14 @@ export async function openSession(options: SessionOptions, signal?: AbortSignal)
         args: [deployment, reject ? 'reject' : 'keep'],
         signal,
       } as const;
-      // While the host waits for the instant of its flip, it is not read what comes over the same channel.
+      const waits = aiming;
+      // While the host waits for the instant of its flip, it does not read what comes over the same channel.
       const reply =
-        aiming && lease?.usable ? await lease.ask(request) : await ask('revert', 'revert', request.args, signal);
+        waits && lease?.usable ? await lease.ask(request) : await ask('revert', 'revert', request.args, signal);
       const moved = find(reply, 'moved')?.[0];
-      return moved === undefined ? null : moved === 'yes';
+      if (moved === 'yes') return true;
+      // A host that was lost meanwhile may have moved its link, and lost that too with its power.
+      return moved === 'no' && waits ? false : null;
     },
     async confirm(deployment, signal) {
       await ask('confirm', 'confirm', [deployment], signal);
