@@ -41,7 +41,7 @@ vi.mock('../../src/host/agent.ts', () => ({
   loadAgent: async () => ({ bytes: Buffer.from('agent'), digest: 'd'.repeat(64) }),
 }));
 
-const runs = Number(process.env.FLEETFLIP_SIM_RUNS ?? 1_000);
+const runs = Number(process.env.FLEETFLIP_SIM_RUNS ?? 3_000);
 const seed = Number(process.env.FLEETFLIP_SIM_SEED ?? 1);
 const path = process.env.FLEETFLIP_SIM_PATH;
 
