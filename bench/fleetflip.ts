@@ -13,8 +13,8 @@ export interface Ran {
 }
 
 /** @throws Error when it does not end with 0 */
-export async function fleetflip(words: readonly string[]): Promise<Ran> {
-  const said = await execute('node', [MAIN, ...words, '--output', 'json']);
+export async function fleetflip(words: readonly string[], main = MAIN): Promise<Ran> {
+  const said = await execute('node', [main, ...words, '--output', 'json']);
   const events = said
     .trim()
     .split('\n')

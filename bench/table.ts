@@ -25,3 +25,10 @@ export async function report(
   const kept = [first, ...others, section].map(one => one.trimEnd());
   await writeFile(FILE, `${kept.join('\n\n')}\n`);
 }
+
+export function median(numbers: readonly number[]): number {
+  const sorted = [...numbers].sort((one, other) => one - other);
+  const middle = sorted.length >> 1;
+  const [low = Number.NaN, high = Number.NaN] = [sorted[(sorted.length - 1) >> 1], sorted[middle]];
+  return (low + high) / 2;
+}

@@ -1,0 +1,80 @@
+/** The same releases to the same servers by fleetflip, parallel rsync, Capistrano and Ansible. */
+
+import { appendFile, mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { it } from 'vitest';
+import { makeApplication } from '../test/fleet/support/application.ts';
+import { type Contender, makeAnsible, makeCapistrano, makeFleetflip, makeRsync } from './contenders.ts';
+import { type BenchFleet, startFleet } from './fleet.ts';
+import { type Cost, execute } from './process.ts';
+import { median, report } from './table.ts';
+
+const HOSTS = Number(process.env.FLEETFLIP_BENCH_HOSTS ?? 20);
+const TURNS = Number(process.env.FLEETFLIP_BENCH_TURNS ?? 3);
+
+interface Releases {
+  readonly first: string;
+  /** Five files changed, one new. */
+  readonly next: string;
+}
+
+async function makeReleases(directory: string): Promise<Releases> {
+  await mkdir(directory);
+  const first = await makeApplication(directory);
+  await execute('chmod', ['-R', 'u=rwX,go=rX', first]);
+  const next = join(directory, 'next');
+  await execute('cp', ['-a', first, next]);
+  for (const file of ['index.php', 'wp-login.php', 'wp-admin/admin.php', 'wp-includes/version.php', 'readme.html'])
+    await appendFile(join(next, file), '\n<!-- changed -->\n');
+  await writeFile(join(next, 'new.php'), '<?php echo 1;\n');
+  return { first, next };
+}
+
+interface Measured {
+  readonly cold: readonly Cost[];
+  readonly small: readonly Cost[];
+  readonly none: readonly Cost[];
+}
+
+/** Cold into empty roots; then the other release and back, each after it went live once; then what is live already. */
+async function race(fleet: BenchFleet, { first, next }: Releases, contender: Contender): Promise<Measured> {
+  const [cold, small, none]: [Cost[], Cost[], Cost[]] = [[], [], []];
+  for (let turn = 0; turn < TURNS; turn++) {
+    await fleet.clear();
+    await contender.reset();
+    cold.push(await contender.release(first));
+    await contender.release(next);
+    await contender.release(first);
+    small.push(await contender.release(next));
+    none.push(await contender.release(next));
+  }
+  return { cold, small, none };
+}
+
+const show = (costs: readonly Cost[], key: keyof Cost): string => median(costs.map(cost => cost[key])).toFixed(2);
+
+it(`races to ${HOSTS} servers`, async () => {
+  const fleet = await startFleet(HOSTS);
+  const rows: string[][] = [];
+  try {
+    const releases = await makeReleases(join(fleet.directory, 'releases'));
+    for (const make of [makeFleetflip, makeRsync, makeRsync.bind(null, '-c'), makeCapistrano, makeAnsible]) {
+      const contender = await make(fleet);
+      const { cold, small, none } = await race(fleet, releases, contender);
+      rows.push([
+        contender.name,
+        show(cold, 'wall'),
+        show(cold, 'cpu'),
+        show(small, 'wall'),
+        show(small, 'cpu'),
+        show(none, 'wall'),
+        show(cold, 'memory'),
+      ]);
+    }
+  } finally {
+    await fleet.stop();
+    await rm(fleet.directory, { recursive: true, force: true });
+  }
+  const head = ['WordPress, seconds', 'cold', 'our CPU', 'small change', 'our CPU', 'no change', 'MB'];
+  await report('release', head, rows);
+});
