@@ -3,7 +3,7 @@
 import type { Clock, HostClock } from '../ports.ts';
 import type { Conversation } from './conversation.ts';
 
-const SAMPLES = 8;
+const SAMPLES = 5;
 
 /** Milliseconds after which it is measured no more: far hosts take long for each answer. */
 const TIME = 600;

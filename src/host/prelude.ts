@@ -19,6 +19,8 @@ export interface Start {
   readonly words: readonly string[];
   /** False: nothing is written on the host. */
   readonly persist: boolean;
+  /** The agent's file was measured over this connection. */
+  readonly measured?: boolean | undefined;
 }
 
 /** @returns the command to run, and what to write to its standard input before anything else. */
@@ -27,7 +29,7 @@ export function writePrelude(start: Start): { readonly command: string; readonly
   return { command: `exec sh -c 'eval "$(dd bs=1 count=${input.length} 2>/dev/null)"'`, input };
 }
 
-function script({ app, agent, nonce, verb, words, persist }: Start): string {
+function script({ app, agent, nonce, verb, words, persist, measured = false }: Start): string {
   const record = recordDirectory(app);
   const file = quote(`${record}/agent-${agent.digest}.sh`);
   const args = [verb, app.root, app.name, ...words].map(quote).join(' ');
@@ -53,10 +55,12 @@ function script({ app, agent, nonce, verb, words, persist }: Start): string {
         `echo 'fleetflip ${nonce} ready'`,
         `exec sh -c "$a" fleetflip-agent ${args}`,
       ];
-  const whole = [
-    `whole() { [ -r "$1" ] && [ "$(wc -c <"$1")" -eq ${length} ] || return 1`,
-    `case $({ sha256sum <"$1" || openssl dgst -sha256 -r <"$1"; } 2>/dev/null) in ${agent.digest}*) ;; *) return 1;; esac; }`,
-  ];
+  const whole = measured
+    ? ['whole() { [ -s "$1" ]; }']
+    : [
+        `whole() { [ -r "$1" ] && [ "$(wc -c <"$1")" -eq ${length} ] || return 1`,
+        `case $({ sha256sum <"$1" || openssl dgst -sha256 -r <"$1"; } 2>/dev/null) in ${agent.digest}*) ;; *) return 1;; esac; }`,
+      ];
   return `${[...whole, ...bring].join('\n')}\n`;
 }
 

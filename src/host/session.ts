@@ -21,6 +21,7 @@ export interface SessionOptions extends AgentStart {
 export async function openSession(options: SessionOptions, signal?: AbortSignal): Promise<HostSession> {
   const { host, clock } = options;
   const talk = await openConversation(options, signal);
+  const more = { ...options, measured: true };
   const scans = createScans(talk, options.manifests);
   let lease: Conversation | null = null;
   let token = '';
@@ -75,7 +76,7 @@ export async function openSession(options: SessionOptions, signal?: AbortSignal)
     probe,
     async lock({ deployment, owner, command, lease: time }) {
       const args = [deployment, fromText(owner), command, hundredths(time)];
-      lease ??= await openConversation(options);
+      lease ??= await openConversation(more);
       const reply = await lease.ask({ phase: 'lock', verb: 'lock', args });
       token = find(reply, 'token')?.[0] ?? '';
       await ask('lock', 'use', [token]);
@@ -95,7 +96,7 @@ export async function openSession(options: SessionOptions, signal?: AbortSignal)
     },
     async stage(request, signal) {
       await ask('stage', 'begin', [request.slot, request.release, fromText(request.label), request.deployment], signal);
-      await upload({ start: options, token, request, signal });
+      await upload({ start: more, token, request, signal });
     },
     async prove({ slot, expected, release, label }, signal) {
       const reply = await ask('verify', 'prove', [slot, expected, release, fromText(label)], signal);

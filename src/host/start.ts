@@ -16,6 +16,8 @@ export interface AgentStart {
   readonly host: Host;
   readonly agent: AgentSource;
   readonly persist: boolean;
+  /** The agent was started over this connection before. */
+  readonly measured?: boolean;
   readonly random: () => string;
   readonly clock: Clock;
   /** Milliseconds in which the agent starts, and in which it answers what has no time limit of its own. */
@@ -40,7 +42,7 @@ export interface Job {
 
 /** @throws FleetflipError when the agent did not start; nothing but the prelude was sent before its first answer. */
 export async function startAgent(start: AgentStart, { verb, words, signal }: Job): Promise<Started> {
-  const { connection, host, agent, persist, random, clock, patience } = start;
+  const { connection, host, agent, persist, measured, random, clock, patience } = start;
   const phase: Phase = verb === 'serve' ? 'connect' : 'stage';
   let gone = false;
   void connection.closed.then(() => {
@@ -49,7 +51,7 @@ export async function startAgent(start: AgentStart, { verb, words, signal }: Job
   const late = clock.timeout(patience);
   const limit = signal === undefined ? late : AbortSignal.any([late, signal]);
   const nonce = random();
-  const { command, input } = writePrelude({ app: host.app, agent, nonce, verb, words, persist });
+  const { command, input } = writePrelude({ app: host.app, agent, nonce, verb, words, persist, measured });
   const opening = connection.exec(command);
   const channel = await abortable(opening, limit).catch((thrown: unknown) => {
     opening.then(late => late.destroy()).catch(() => undefined);
