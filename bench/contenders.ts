@@ -2,9 +2,10 @@
 
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { execute } from '../test/fleet/support/process.ts';
+import { type Cost, measure } from './cost.ts';
 import type { BenchFleet } from './fleet.ts';
 import { MAIN } from './fleetflip.ts';
-import { type Cost, execute, measure } from './process.ts';
 
 export interface Contender {
   readonly name: string;
@@ -25,29 +26,25 @@ export async function makeFleetflip(fleet: BenchFleet): Promise<Contender> {
 }
 
 /** The upload alone. */
-export async function makeRsync(option: string | BenchFleet, given?: BenchFleet): Promise<Contender> {
-  const fleet = given ?? (option as BenchFleet);
-  const options = typeof option === 'string' ? ['-a', '--delete', option] : ['-a', '--delete'];
-  const hosts = fleet.hosts.map(({ address }) => `${address}\n`).join('');
+export function makeRsync(fleet: BenchFleet): Promise<Contender> {
+  return rsync(fleet, ['-a', '--delete']);
+}
+
+/** The upload alone; it reads everything, as a proof does. */
+export function makeCheckingRsync(fleet: BenchFleet): Promise<Contender> {
+  return rsync(fleet, ['-a', '--delete', '-c']);
+}
+
+async function rsync(fleet: BenchFleet, options: readonly string[]): Promise<Contender> {
+  const file = join(fleet.directory, 'addresses');
+  await writeFile(file, fleet.hosts.map(({ address }) => `${address}\n`).join(''));
+  const all = ['-a', file, `-P${fleet.hosts.length}`, '-I{}'];
   const shell = describeSsh(fleet).join(' ');
   return {
     name: `xargs -P${fleet.hosts.length} rsync ${options.join(' ')}`,
     reset: async () => undefined,
     release: directory =>
-      measure(
-        'xargs',
-        [
-          `-P${fleet.hosts.length}`,
-          '-I{}',
-          'rsync',
-          ...options,
-          '-e',
-          shell,
-          `${directory}/`,
-          'deploy@{}:/var/www/foo_l/',
-        ],
-        { input: hosts },
-      ),
+      measure('xargs', [...all, 'rsync', ...options, '-e', shell, `${directory}/`, 'deploy@{}:/var/www/foo_l/']),
   };
 }
 
@@ -118,6 +115,9 @@ export async function makeAnsible(fleet: BenchFleet): Promise<Contender> {
     ...process.env,
     ANSIBLE_SSH_ARGS: `${options.join(' ')} -o ControlMaster=auto -o ControlPersist=60s`,
     ANSIBLE_SSH_EXECUTABLE: program,
+    ANSIBLE_SSH_RETRIES: '3',
+    // Other fleets have the same addresses.
+    ANSIBLE_SSH_CONTROL_PATH_DIR: join(place, 'control'),
   };
   return {
     name: `ansible-playbook -f ${fleet.hosts.length}`,

@@ -6,7 +6,7 @@ import { appendFile, chmod, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } 
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { execute } from './process.ts';
+import { execute } from '../test/fleet/support/process.ts';
 
 const HOST = join(import.meta.dirname, 'host.sh');
 const PORT = 2222;

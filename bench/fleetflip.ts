@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import type { Result } from '../src/domain/event.ts';
-import { execute } from './process.ts';
+import { execute } from '../test/fleet/support/process.ts';
 
 export const MAIN = join(import.meta.dirname, '../dist/cli/main.js');
 

@@ -9,7 +9,7 @@ import { median, report } from './table.ts';
 
 const PROJECT = join(import.meta.dirname, '..');
 /** Below the project, so that its packages are found. */
-const UNGUARDED = join(PROJECT, 'bench/work/unguarded');
+const UNGUARDED = join(PROJECT, 'bench/unguarded');
 const TURNS = Number(process.env.FLEETFLIP_BENCH_TURNS ?? 15);
 const HOSTS = 10;
 

@@ -7,6 +7,8 @@ directory=$1 address=$2 port=$3
 mkdir -p /run/sshd /var/www "$directory/www" "$directory/home/.ssh" "$directory/tmp"
 chmod 1777 "$directory/tmp"
 cp "$directory/authorized_keys" "$directory/home/.ssh/authorized_keys"
+# The hosts clone a repository that belongs to another account.
+printf '[safe]\n\tdirectory = *\n' >"$directory/home/.gitconfig"
 grep -v '^deploy:' /etc/passwd >"$directory/passwd"
 grep -v '^deploy:' /etc/group >"$directory/group"
 mkdir -p "$directory/base/deploy"

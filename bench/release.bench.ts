@@ -1,12 +1,20 @@
 /** The same releases to the same servers by fleetflip, parallel rsync, Capistrano and Ansible. */
 
-import { appendFile, mkdir, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { it } from 'vitest';
 import { makeApplication } from '../test/fleet/support/application.ts';
-import { type Contender, makeAnsible, makeCapistrano, makeFleetflip, makeRsync } from './contenders.ts';
+import { execute } from '../test/fleet/support/process.ts';
+import {
+  type Contender,
+  makeAnsible,
+  makeCapistrano,
+  makeCheckingRsync,
+  makeFleetflip,
+  makeRsync,
+} from './contenders.ts';
+import type { Cost } from './cost.ts';
 import { type BenchFleet, startFleet } from './fleet.ts';
-import { type Cost, execute } from './process.ts';
 import { median, report } from './table.ts';
 
 const HOSTS = Number(process.env.FLEETFLIP_BENCH_HOSTS ?? 20);
@@ -58,7 +66,7 @@ it(`races to ${HOSTS} servers`, async () => {
   const rows: string[][] = [];
   try {
     const releases = await makeReleases(join(fleet.directory, 'releases'));
-    for (const make of [makeFleetflip, makeRsync, makeRsync.bind(null, '-c'), makeCapistrano, makeAnsible]) {
+    for (const make of [makeFleetflip, makeRsync, makeCheckingRsync, makeCapistrano, makeAnsible]) {
       const contender = await make(fleet);
       const { cold, small, none } = await race(fleet, releases, contender);
       rows.push([
@@ -73,7 +81,6 @@ it(`races to ${HOSTS} servers`, async () => {
     }
   } finally {
     await fleet.stop();
-    await rm(fleet.directory, { recursive: true, force: true });
   }
   const head = ['WordPress, seconds', 'cold', 'our CPU', 'small change', 'our CPU', 'no change', 'MB'];
   await report('release', head, rows);

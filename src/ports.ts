@@ -176,7 +176,7 @@ export interface HostSession {
   flip(deployment: string, signal?: AbortSignal): Promise<number | null>;
   /**
    * @param reject marks the release as reverted even where its link had not moved
-   * @returns whether the link had moved; null when it was reverted before
+   * @returns whether the link had moved; null when that is not sure, such as when it was reverted before
    */
   revert(deployment: string, reject: boolean, signal?: AbortSignal): Promise<boolean | null>;
   confirm(deployment: string, signal?: AbortSignal): Promise<void>;

@@ -118,11 +118,20 @@ function deadline(hands: Stagehands): AbortSignal {
 async function stage(part: HostPart, session: HostSession, hands: Stagehands): Promise<void> {
   const { transfer } = part;
   if (transfer === null) throw new Error('nothing to stage');
-  if (part.recordLive && part.live !== null) await session.record(part.live, deadline(hands));
-  await bring(transfer, part, session, hands);
+  const signal = deadline(hands);
+  if (part.recordLive && part.live !== null) await session.record(part.live, signal);
+  await bring(transfer, { part, session, hands, signal });
 }
 
-async function bring(transfer: Transfer, part: HostPart, session: HostSession, hands: Stagehands): Promise<void> {
+/** One host's work within its time. */
+interface Working {
+  readonly part: HostPart;
+  readonly session: HostSession;
+  readonly hands: Stagehands;
+  readonly signal: AbortSignal;
+}
+
+async function bring(transfer: Transfer, { part, session, hands, signal }: Working): Promise<void> {
   if (hands.archives === null) throw new Error('nothing to send');
   const archive = await hands.archives.get(transfer, hands.instant());
   const total = archive?.size ?? 0;
@@ -139,7 +148,7 @@ async function bring(transfer: Transfer, part: HostPart, session: HostSession, h
       archive: archive?.open ?? null,
       onSent: progress,
     },
-    deadline(hands),
+    signal,
   );
 }
 
@@ -159,18 +168,20 @@ function createProgress(host: string, total: number, hands: Stagehands): (bytes:
 async function verify(part: HostPart, session: HostSession, hands: Stagehands): Promise<void> {
   const signal = deadline(hands);
   if (part.transfer === null && part.recordLive && part.live !== null) await session.record(part.live, signal);
-  const proof = await prove(part, session, hands);
+  const working = { part, session, hands, signal };
+  const proof = await prove(working);
   if (!proof.proven) throw new FleetflipError(unproven(part, proof, hands));
-  for (const check of hands.context.fleet.checks.idle) await runCheck({ check, part, session, hands, signal });
+  for (const check of hands.context.fleet.checks.idle) await runCheck(check, working);
 }
 
 /** What was taken for granted of the host's slots, and was not so, is sent once more. */
-async function prove(part: HostPart, session: HostSession, hands: Stagehands): Promise<Proof> {
+async function prove(working: Working): Promise<Proof> {
+  const { part, session, hands, signal } = working;
   const { slot, expected, release, label } = part;
-  const ask = (): Promise<Proof> => session.prove({ slot, expected, release, label }, deadline(hands));
+  const ask = (): Promise<Proof> => session.prove({ slot, expected, release, label }, signal);
   const first = await ask();
   if (first.proven || part.transfer === null || hands.release === null) return first;
-  await bring(planTransfer(hands.release.manifest, first.scan, null), part, session, hands);
+  await bring(planTransfer(hands.release.manifest, first.scan, null), working);
   return ask();
 }
 
@@ -189,15 +200,7 @@ function unproven(part: HostPart, proof: Extract<Proof, { proven: false }>, hand
   );
 }
 
-interface Checking {
-  readonly check: CommandCheck;
-  readonly part: HostPart;
-  readonly session: HostSession;
-  readonly hands: Stagehands;
-  readonly signal: AbortSignal;
-}
-
-async function runCheck({ check, part, session, hands, signal }: Checking): Promise<void> {
+async function runCheck(check: CommandCheck, { part, session, hands, signal }: Working): Promise<void> {
   const { exitCode, output } = await session.run(part.slot, check, signal);
   const shown = output.split('\n').map(show).join('\n').trimEnd();
   hands.context.emit({ kind: 'check-output', host: part.host, run: check.run, exitCode, output: shown });

@@ -843,7 +843,7 @@ find_lacking() {
 # What was tried of the tools counts within one boot. Sets method and hasher; both stay empty when nothing was tried.
 recall_tools() {
   read -r t_boot t_agent t_method t_hasher 2>/dev/null <"$record/tools" || return 0
-  [ "$t_boot $t_agent" = "$boot ${0##*/}" ] || return 0
+  [ "$t_boot $t_agent" = "$boot ${0##*/}" ] && has "${t_hasher%% *}" || return 0
   method=$t_method hasher=$t_hasher
 }
 

@@ -7,7 +7,7 @@ import { makeResult } from '../../src/domain/transaction/result.ts';
 import type { Input, Order, State, Step } from '../../src/domain/transaction/state.ts';
 
 /** How a deployment really stands on a host, which the machine can only guess when an answer was lost. */
-type Standing = 'idle' | 'armed' | 'flipped' | 'reverted' | 'confirmed';
+type Standing = 'idle' | 'armed' | 'scheduled' | 'flipped' | 'reverted' | 'confirmed';
 type World = Readonly<Record<string, Standing>>;
 
 interface Node {
@@ -99,15 +99,19 @@ function answers(order: Order, world: World): readonly Answer[] {
   switch (kind) {
     case 'arm':
       return tried('armed');
+    case 'schedule':
+      return tried(standing === 'armed' ? 'scheduled' : standing);
     case 'flip':
-      return standing === 'armed' ? tried('flipped') : [stays(fail(order, 'refused', 'NOT_ARMED')), stays(lost)];
+      if (standing === 'scheduled') return tried('flipped');
+      return standing === 'flipped' ? [stays(done), stays(lost)] : [stays(fail(order, 'refused')), stays(lost)];
     case 'renew':
     case 'unlock':
       return [stays(done), stays(lost)];
     case 'revert':
       if (standing === 'idle') return [stays(fail(order, 'refused', 'NOT_ARMED')), stays(lost)];
       if (standing === 'confirmed') return [stays(fail(order, 'refused', 'CONFIRMED')), stays(lost)];
-      return standing === 'reverted' ? [stays(done), stays(lost)] : tried('reverted');
+      if (standing === 'reverted') return [stays(done), stays(lost)];
+      return tried('reverted').map(answer => tellWhetherMoved(answer, standing === 'flipped'));
     case 'confirm':
       if (standing === 'flipped') return tried('confirmed');
       if (standing === 'confirmed') return [stays(done), stays(lost)];
@@ -119,6 +123,11 @@ function answers(order: Order, world: World): readonly Answer[] {
     default:
       return [stays(done), stays(fail(order, 'refused')), stays(fail(order, 'timed-out'))];
   }
+}
+
+/** As the host does that put its link back. */
+function tellWhetherMoved({ input, world }: Answer, moved: boolean): Answer {
+  return { input: input.kind === 'done' ? { ...input, moved } : input, world };
 }
 
 interface Walk {
@@ -149,6 +158,7 @@ function walk({ hosts, check, aborts = false, guards = false }: Walk): number {
     }
     expect(node.pending.length, `stuck in ${state.phase}`).toBeGreaterThan(0);
     if (aborts && !state.aborted) stack.push({ ...node, step: next(state, { kind: 'abort' }, planAll) });
+    stack.push(...flipByThemselves(node));
     if (guards) stack.push(...disturb(node));
     for (const order of node.pending)
       stack.push(...answers(order, node.world).map(answer => goOn(node, order, answer)));
@@ -157,10 +167,16 @@ function walk({ hosts, check, aborts = false, guards = false }: Walk): number {
 }
 
 function describeNode({ step, world, pending, moved }: Node): string {
-  const { phase, waiting, aborted, late, decided, hosts } = step.state;
-  const known = hosts.map(host => [host.link, host.voted, host.locked, host.tries, host.failure?.kind]);
+  const { phase, waiting, aborted, late, decided, agreed, hosts } = step.state;
+  const known = hosts.map(host => [host.link, host.stayed, host.voted, host.locked, host.tries, host.failure?.kind]);
   const orders = pending.map(order => [order.kind, order.host]).sort();
-  return JSON.stringify([phase, waiting, aborted, late, decided, known, Object.values(world), orders, moved]);
+  return JSON.stringify([phase, waiting, aborted, late, decided, agreed, known, Object.values(world), orders, moved]);
+}
+
+/** Hosts that were told the instant flip when it comes, whoever else has acknowledged it. */
+function flipByThemselves(node: Node): readonly Node[] {
+  const scheduled = Object.keys(node.world).filter(host => node.world[host] === 'scheduled');
+  return scheduled.map(host => ({ ...node, world: { ...node.world, [host]: 'flipped' }, moved: true }));
 }
 
 function disturb(node: Node): readonly Node[] {
@@ -169,7 +185,7 @@ function disturb(node: Node): readonly Node[] {
   const late = next(state, { kind: 'late', phase: state.phase }, planAll);
   const timed: Node[] = ['decide', 'confirm', 'revert'].includes(state.phase) ? [{ ...node, step: late }] : [];
   const fired = Object.entries(node.world)
-    .filter(([, standing]) => standing === 'armed' || standing === 'flipped')
+    .filter(([, standing]) => standing === 'armed' || standing === 'scheduled' || standing === 'flipped')
     .map(([host]): Node => ({ ...node, world: { ...node.world, [host]: 'reverted' } }));
   return [...timed, ...fired];
 }
@@ -177,7 +193,7 @@ function disturb(node: Node): readonly Node[] {
 function goOn(node: Node, order: Order, { input, world }: Answer): Node {
   const step = next(node.step.state, input, planAll);
   const voted = input.kind === 'done' && input.order === 'verify' ? [...node.votes, order.host] : node.votes;
-  if (step.orders.some(one => one.kind === 'flip')) expect([...voted].sort()).toEqual(Object.keys(world).sort());
+  if (step.orders.some(one => one.kind === 'schedule')) expect([...voted].sort()).toEqual(Object.keys(world).sort());
   const pending = [...node.pending.filter(one => one !== order), ...step.orders];
   return { step, world, votes: voted, pending, moved: node.moved || Object.values(world).includes('flipped') };
 }
@@ -243,6 +259,12 @@ describe('the machine', () => {
     const lying = (state: State, world: World, moved: boolean): void =>
       checkPromises(state.outcome === 'unknown' ? { ...state, outcome: 'committed' } : state, world, moved);
     expect(() => walk({ hosts: ['a', 'b'], check: lying })).toThrow();
+  });
+
+  it('is caught by this walk when it says that no link had moved', () => {
+    const forgetful = (state: State, world: World, moved: boolean): void =>
+      checkPromises(state.outcome === 'reverted' ? { ...state, outcome: 'unchanged' } : state, world, moved);
+    expect(() => walk({ hosts: ['a', 'b'], check: forgetful })).toThrow();
   });
 
   it('is caught by this walk when it takes a lost host for one that went back', () => {

@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { deploy, flip, rollback, stage, status } from '../../src/index.ts';
@@ -15,6 +15,14 @@ afterEach(() => local.remove());
 
 function options() {
   return { connector: local.connector, emit: (event: (typeof local.events)[number]) => void local.events.push(event) };
+}
+
+/** Writes into a file in place; its size and mtime stay. */
+async function changeUnseen(file: string, text: string): Promise<void> {
+  const { size, atime, mtime } = await stat(file);
+  await writeFile(file, text);
+  await utimes(file, atime, mtime);
+  expect((await stat(file)).size).toBe(size);
 }
 
 async function links(): Promise<(string | null)[]> {
@@ -58,6 +66,25 @@ describe('deploy', () => {
     await deploy(local.fleet, one, options());
     expect(await deploy(local.fleet, one, options())).toMatchObject({ outcome: 'current', exitCode: 0 });
     expect(await links()).toEqual(['foo_l', 'foo_l', 'foo_l']);
+  });
+
+  it('sends once more what was written into the slots since they were proven, sizes and mtimes or not', async () => {
+    await deploy(local.fleet, await local.release('1', ONE), options());
+    await deploy(local.fleet, await local.release('2', TWO), options());
+    await writeFile(join(local.root('web2'), 'foo_l', 'stray'), 'x');
+    for (const slot of ['foo_l', 'foo_r']) await changeUnseen(join(local.root('web2'), slot, 'lib/a b.txt'), 'SAME');
+    const third = { ...TWO, 'lib/third.txt': 'z' };
+    expect((await deploy(local.fleet, await local.release('3', third), options())).outcome).toBe('committed');
+    for (const host of local.fleet.hosts) expect(await readTree(join(local.root(host.name), 'foo'))).toEqual(third);
+  });
+
+  it('is not current where a file of the live slot was changed, sizes and mtimes or not', async () => {
+    const one = await local.release('1', ONE);
+    await deploy(local.fleet, one, options());
+    await changeUnseen(join(local.root('web2'), 'foo', 'index.html'), 'eno');
+    const result = await deploy(local.fleet, one, options());
+    expect(result.hosts.map(host => host.outcome)).toEqual(['current', 'confirmed', 'current']);
+    expect(await readTree(join(local.root('web2'), 'foo'))).toEqual(ONE);
   });
 
   it('moves no link when one host cannot unpack', async () => {

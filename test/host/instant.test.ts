@@ -78,9 +78,8 @@ describe.each(WAYS)('a host under $name without $unfit', way => {
 });
 
 describe('a host without a clock that is finer than a second', () => {
-  it('flips on order, and the run says so', async () => {
-    const dash = findUserlands().find(({ name }) => name === 'dash');
-    if (dash === undefined) return;
+  // Bash and busybox have such a clock themselves.
+  it.for(findUserlands().filter(({ name }) => name === 'dash'))('flips on order, and the run says so', async dash => {
     await prepare({ ...dash, unfit: AIMERS });
     await local.fake('web1', 'date', 'case $1 in *N*) exec /bin/date +%s ;; esac\nexec /bin/date "$@"');
     const told: FleetEvent[] = [];

@@ -90,8 +90,8 @@ function* serve(self: Process): Steps<number> {
   return 0;
 }
 
-// biome-ignore lint/correctness/useYield: a verb like the others
 function* unknown(s: Shell): Steps<boolean> {
+  yield STEP;
   return sayNo(s, 'NO_VERB', 'no such verb');
 }
 

@@ -27,7 +27,6 @@ vi.mock('../../src/release/index.ts', () => ({
 
 vi.mock('../../src/engine/archives.ts', () => ({
   createArchives: (release: SimRelease) => ({
-    manifest: release.manifest,
     get: async (transfer: Transfer, instant: number) => {
       const lines = packLines(release, transfer, instant);
       if (lines.length === 0) return null;
