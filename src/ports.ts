@@ -3,6 +3,7 @@
 import type { ByteString } from './domain/bytes.ts';
 import type { FleetEvent } from './domain/event.ts';
 import type { CommandCheck, Host } from './domain/fleet.ts';
+import type { Packing } from './domain/packing.ts';
 import type { ReleaseId } from './domain/release.ts';
 import type { Observation, SlotScan } from './domain/slot.ts';
 
@@ -71,8 +72,9 @@ export interface StageRequest {
   readonly from: string | null;
   readonly remove: readonly ByteString[];
   readonly copy: readonly ByteString[];
-  /** A GNU tar stream; null when nothing is sent. */
+  /** A GNU tar, or what its packing makes of it; null when nothing is sent. */
   readonly archive: (() => NodeJS.ReadableStream) | null;
+  readonly packing?: Packing | null;
   readonly onSent: (bytes: number) => void;
 }
 
@@ -152,6 +154,13 @@ export interface HostSession {
   /** Takes the lock away from whoever holds it. */
   breakLock(): Promise<LockHolderOrNone>;
   stage(request: StageRequest, signal?: AbortSignal): Promise<void>;
+  /** Sends the bytes, which the host throws away. @returns how many it takes a millisecond */
+  measure(bytes: Uint8Array, signal?: AbortSignal): Promise<number>;
+  /** What is in files of a slot, one after the other, `size` bytes in all. It ends early when one of them cannot be read. */
+  readContents(
+    request: { slot: string; paths: readonly ByteString[]; size: number },
+    signal?: AbortSignal,
+  ): Promise<Buffer>;
   /** Scans the slot; when its id is the expected one, flushes it and records it as verified. */
   prove(
     request: { slot: string; expected: ReleaseId; release: ReleaseId; label: string },

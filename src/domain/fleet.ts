@@ -1,5 +1,7 @@
 /** The servers of an inventory and what is released to them. Pure data: all paths and defaults are resolved. */
 
+import type { CompressWish } from './packing.ts';
+
 export interface Fleet {
   readonly app: App;
   readonly hosts: readonly Host[];
@@ -53,6 +55,7 @@ export interface Strategy {
   readonly confirmWithin: number;
   /** Milliseconds. */
   readonly maxSkew: number;
+  readonly compress: CompressWish;
 }
 
 export interface Checks {

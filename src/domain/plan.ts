@@ -2,6 +2,7 @@
 
 import type { Failure } from './error.ts';
 import type { Host } from './fleet.ts';
+import type { Unpacker } from './packing.ts';
 import { checkReadiness, refuse } from './readiness.ts';
 import { type Manifest, type ReleaseId, type Tree, totalSize } from './release.ts';
 import {
@@ -42,6 +43,7 @@ export interface HostPart {
   /** Null when nothing is staged. */
   readonly transfer: Transfer | null;
   readonly overwrites: { readonly release: ReleaseId | null; readonly label: string } | null;
+  readonly unpacks: readonly Unpacker[];
   /** The live slot has no record yet: what is in it is recorded first. */
   readonly recordLive: boolean;
   /** How the slot that a flip or rollback goes to differs from what was proven; null: not at all. */
@@ -127,6 +129,7 @@ function stagePart(aim: Staging, observation: Observation): HostPart {
     expected: aim.release,
     transfer: current ? null : planTransfer(aim.manifest, idle, served),
     overwrites: !current && target.exists ? { release: target.release, label: target.label } : null,
+    unpacks: observation.unpacks,
     recordLive: live !== null && live.release === null,
     drift: null,
   };

@@ -1,6 +1,7 @@
 /** What was observed on a host, and which slot is idle. */
 
 import { type ByteString, show } from './bytes.ts';
+import type { Unpacker } from './packing.ts';
 import type { ManifestDifference, ReleaseId } from './release.ts';
 import type { Scan } from './transfer.ts';
 
@@ -81,6 +82,7 @@ export interface Observation {
   readonly rename: string | null;
   /** Programs the agent needs that the host lacks. */
   readonly missing: readonly string[];
+  readonly unpacks: readonly Unpacker[];
   readonly writable: boolean;
   /** Bytes free to this user in the root's file system; null when it cannot be read. */
   readonly freeBytes: number | null;

@@ -108,6 +108,7 @@ function part(observation: Observation, facts: SlotFacts, expected: string | nul
     expected: expected ?? release,
     transfer: null,
     overwrites: null,
+    unpacks: observation.unpacks,
     recordLive: live !== null && live.release === null,
     drift: observation.drifts[facts.slot] ?? null,
   };

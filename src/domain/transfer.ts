@@ -4,7 +4,7 @@
  */
 
 import type { ByteString } from './bytes.ts';
-import { type Entry, type Manifest, sameEntry, type Tree, type TreeEntry } from './release.ts';
+import { type Entry, type FileEntry, type Manifest, sameEntry, type Tree, type TreeEntry } from './release.ts';
 
 /** A slot as a host has just read it. */
 export interface Scan {
@@ -29,11 +29,18 @@ export interface SentEntry {
   readonly path: ByteString;
   /** Seconds since 1970; null: the deployment's own instant. */
   readonly mtime: number | null;
+  /** An older version of the file, in the live slot. */
+  readonly base: FileEntry | null;
 }
 
 /** Hosts with equal keys need the same archive. */
-export function archiveKey(transfer: Transfer): string {
+export function archiveKey(transfer: { readonly send: readonly Omit<SentEntry, 'base'>[] }): string {
   return transfer.send.map(entry => `${entry.mtime ?? ''} ${entry.path}\0`).join('');
+}
+
+/** Hosts with equal keys need the same differences. */
+export function patchKey(transfer: Transfer): string {
+  return transfer.send.map(({ base }) => `${base?.sha256 ?? ''}\n`).join('') + archiveKey(transfer);
 }
 
 /**
@@ -58,7 +65,7 @@ export function planTransfer(release: Manifest, idle: Scan | null, live: Scan | 
       copy.push(entry.path);
       copySize += entry.size;
     } else {
-      send.push({ path: entry.path, mtime: unchanged ? served.mtime : null });
+      send.push({ path: entry.path, mtime: unchanged ? served.mtime : null, base: findBase(entry, served) });
       sendSize += entry.kind === 'file' ? entry.size : 0;
     }
   }
@@ -68,6 +75,10 @@ export function planTransfer(release: Manifest, idle: Scan | null, live: Scan | 
 interface Found {
   readonly entry: TreeEntry;
   readonly mtime: number;
+}
+
+function findBase(entry: Entry, served: Found | undefined): FileEntry | null {
+  return entry.kind === 'file' && served?.entry.kind === 'file' ? served.entry : null;
 }
 
 function index(scan: Scan | null): Map<ByteString, Found> {

@@ -8,8 +8,10 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { archiveKey, type Transfer } from '../domain/transfer.ts';
-import { type Release, writeArchive } from '../release/index.ts';
+import type { Packing } from '../domain/packing.ts';
+import { archiveKey, patchKey, type Transfer } from '../domain/transfer.ts';
+import { type Release, writeArchive, writePacked } from '../release/index.ts';
+import type { Bases } from './bases.ts';
 
 export interface Archive {
   /** Bytes. */
@@ -17,9 +19,19 @@ export interface Archive {
   readonly open: () => NodeJS.ReadableStream;
 }
 
+export interface Packed {
+  readonly packing: Packing;
+  /** Asked for where the packing is patched. */
+  readonly getBases: () => Promise<Bases>;
+}
+
 export interface Archives {
-  /** Null when nothing is to be sent. @throws FleetflipError `RELEASE_CHANGED` */
-  get(transfer: Transfer, mtime: number): Promise<Archive | null>;
+  /**
+   * Null when nothing is to be sent.
+   * @param packed null: a GNU tar
+   * @throws FleetflipError `RELEASE_CHANGED`, and what `getBases` throws
+   */
+  get(transfer: Transfer, mtime: number, packed: Packed | null): Promise<Archive | null>;
   close(): Promise<void>;
 }
 
@@ -34,10 +46,10 @@ export function createArchives(release: Release): Archives {
   let held = 0;
   let directory: Promise<string> | null = null;
 
-  async function make(transfer: Transfer, mtime: number, number: number): Promise<Archive> {
+  async function make(write: (file: string) => Promise<number>, number: number): Promise<Archive> {
     directory ??= mkdtemp(join(tmpdir(), 'fleetflip-'));
-    const file = join(await directory, `${number}.tar`);
-    const size = await writeArchive(release, { entries: transfer.send, mtime, file });
+    const file = join(await directory, String(number));
+    const size = await write(file);
     if (held + size > MEMORY) return { size, open: () => createReadStream(file, { highWaterMark: CHUNK }) };
     held += size;
     const bytes = await readFile(file);
@@ -45,10 +57,16 @@ export function createArchives(release: Release): Archives {
   }
 
   return {
-    async get(transfer, mtime) {
+    async get(transfer, mtime, packed) {
       if (transfer.send.length === 0) return null;
-      const key = archiveKey(transfer);
-      const archive = made.get(key) ?? make(transfer, mtime, made.size);
+      const key = keyOf(transfer, packed?.packing ?? null);
+      const write = async (file: string): Promise<number> => {
+        const options = { entries: transfer.send, mtime, file };
+        if (packed === null) return writeArchive(release, options);
+        const { compression, patched } = packed.packing;
+        return writePacked(release, { ...options, compression, bases: patched ? await packed.getBases() : null });
+      };
+      const archive = made.get(key) ?? make(write, made.size);
       made.set(key, archive);
       return archive;
     },
@@ -57,6 +75,11 @@ export function createArchives(release: Release): Archives {
       if (directory !== null) await rm(await directory, { recursive: true, force: true });
     },
   };
+}
+
+function keyOf(transfer: Transfer, packing: Packing | null): string {
+  if (packing === null) return archiveKey(transfer);
+  return `${packing.compression} ${packing.patched ? patchKey(transfer) : archiveKey(transfer)}`;
 }
 
 function* cut(bytes: Buffer): Generator<Buffer> {

@@ -7,10 +7,11 @@ import type { HostPart } from '../domain/plan.ts';
 import { diffManifests } from '../domain/release.ts';
 import { describeDrift, type Observation } from '../domain/slot.ts';
 import type { Instant, Order } from '../domain/transaction/state.ts';
-import { planTransfer, type Transfer } from '../domain/transfer.ts';
+import { planTransfer } from '../domain/transfer.ts';
 import type { HostSession, Proof } from '../ports.ts';
 import type { Release } from '../release/index.ts';
 import type { Archives } from './archives.ts';
+import { bring, type Working } from './bring.ts';
 import type { Context } from './context.ts';
 import type { Flight } from './flight.ts';
 import { hold } from './hold.ts';
@@ -121,48 +122,6 @@ async function stage(part: HostPart, session: HostSession, hands: Stagehands): P
   const signal = deadline(hands);
   if (part.recordLive && part.live !== null) await session.record(part.live, signal);
   await bring(transfer, { part, session, hands, signal });
-}
-
-/** One host's work within its time. */
-interface Working {
-  readonly part: HostPart;
-  readonly session: HostSession;
-  readonly hands: Stagehands;
-  readonly signal: AbortSignal;
-}
-
-async function bring(transfer: Transfer, { part, session, hands, signal }: Working): Promise<void> {
-  if (hands.archives === null) throw new Error('nothing to send');
-  const archive = await hands.archives.get(transfer, hands.instant());
-  const total = archive?.size ?? 0;
-  const progress = createProgress(part.host, total, hands);
-  await session.stage(
-    {
-      slot: part.slot,
-      release: part.release,
-      label: part.label,
-      deployment: hands.context.deployment,
-      from: part.live,
-      remove: transfer.remove,
-      copy: transfer.copy,
-      archive: archive?.open ?? null,
-      onSent: progress,
-    },
-    signal,
-  );
-}
-
-/** Counts bytes; at most a hundred events a host. */
-function createProgress(host: string, total: number, hands: Stagehands): (bytes: number) => void {
-  let sent = 0;
-  let told = 0;
-  return bytes => {
-    sent += bytes;
-    hands.bytesSent.set(host, sent);
-    if (sent < total && sent - told < total / 100) return;
-    told = sent;
-    hands.context.emit({ kind: 'progress', host, sent, total });
-  };
 }
 
 async function verify(part: HostPart, session: HostSession, hands: Stagehands): Promise<void> {

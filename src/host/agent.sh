@@ -537,12 +537,9 @@ forget_locks() {
   done
 }
 
-# free_lock N: the generation says free.
-free_lock() {
-  ln -s free "$record/locks/free.$$" 2>/dev/null && mv -fT "$record/locks/free.$$" "$record/locks/g.$1" 2>/dev/null && return 0
-  rm -f "$record/locks/free.$$" "$record/locks/g.$1"
-  ln -s free "$record/locks/g.$1"
-}
+# free_lock N: the next generation is made and is free, so that N counts no longer. No generation is ever made anew: its
+# token would be given twice. On a full disk the lock stays until its process or its pulse is seen to be gone.
+free_lock() { ln -s free "$record/locks/g.$(($1 + 1))" 2>/dev/null; }
 
 holds_lock() {
   [ -n "$token" ] || return 1
@@ -555,7 +552,7 @@ need_lock() { holds_lock || say_no NOT_LOCKED "this session does not hold the lo
 # Of the session that took the lock: frees it. Of one that works under it: works no longer.
 verb_unlock() {
   if [ "$owns" = yes ]; then
-    ! holds_lock || free_lock "$token"
+    ! holds_lock || free_lock "$token" || :
     ! is_settled || rm -f "$pulse".*
   elif [ -n "$token" ]; then
     forget_writer
@@ -572,7 +569,7 @@ verb_break_lock() {
   split_holder
   say "holder $l_deployment $l_owner $l_command $l_since"
   token=$((g + 1))
-  ln -s free "$record/locks/g.$token" || { say_no WRITE_FAILED "cannot write to $record/locks"; return; }
+  free_lock "$g" || { say_no WRITE_FAILED "cannot write to $record/locks"; return; }
   end_writers || say_no STILL_RUNNING "what that deployment runs could not be ended"
 }
 
@@ -865,6 +862,8 @@ say_tools() {
     [ "$method" = none ] || note_tools
   elif need_work; then find_method "$work"; else method=none; fi
   say "rename $method"
+  for tool in gzip zstd; do ! has "$tool" || say "unpacks $tool"; done
+  { ! has perl && ! has python3; } || say 'unpacks patch'
 }
 
 # The fourth column of the second line is what is free.
@@ -1074,7 +1073,8 @@ verb_run() {
   say_blob output "$work/bounded"
 }
 
-# receive ROOT NAME TOKEN SLOT lists|archive FROM, payload on standard input.
+# receive ROOT NAME TOKEN SLOT lists|KIND[.gz|.zst] FROM, payload on standard input. KIND: archive, or patch, which makes the
+# archive with the help of the files of FROM.
 receive() {
   token=$3
   slot=$4
@@ -1087,6 +1087,8 @@ receive() {
   [ "$s_state" = unproven ] && [ -d "$root/$slot" ] || { fail_receive "$slot was not made ready"; return; }
   case $kind in
     archive) error=$({ umask 022 && cd "$root/$slot" && tar -xopf -; } 2>&1) ;;
+    archive.*) error=$({ umask 022 && cd "$root/$slot" && unpack | tar -xopf -; } 2>&1) ;;
+    patch.*) error=$({ umask 022 && cd "$root/$slot" && unpack | patch "$root/$from" | tar -xopf -; } 2>&1) ;;
     lists) error=$(take_lists 2>&1) ;;
     *) false ;;
   esac || { fail_receive "$error"; return; }
@@ -1099,6 +1101,96 @@ fail_receive() {
   word "$(printf '%s' "$1" | head -c 2000)"
   printf 'failed %s\n' "$w"
   return 1
+}
+
+unpack() {
+  case $kind in *.zst) zstd -dcq ;; *) gzip -dc ;; esac
+}
+
+# patch DIR: writes what standard input says: `bytes SIZE`, then these; `file SIZE SIZE`, then a path below DIR, and a delta to
+# that file in the format of Fossil (fossil-scm.org, "Fossil Delta Format"); `end`.
+patch() {
+  if has perl; then perl -e "$PATCH_PERL" "$1"; else python3 -S -E -c "$PATCH_PYTHON" "$1"; fi
+}
+
+# shellcheck disable=SC2016 # perl expands it
+PATCH_PERL='
+my ($dir, %digit) = @ARGV;
+@digit{split //, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz~"} = 0 .. 63;
+binmode STDIN; binmode STDOUT;
+sub fail { print STDERR "patch: $_[0]\n"; exit 1 }
+sub take { my $all = ""; while (length $all < $_[0]) { read(STDIN, $all, $_[0] - length $all, length $all) or fail "cut short" } $all }
+sub number { my $sum = 0; $sum = $sum * 64 + $digit{$_} for split //, $_[0]; $sum }
+sub slurp { local $/; -f $_[0] && open(my $file, "<:raw", $_[0]) or fail "no $_[0]"; my $all = <$file>; defined $all ? $all : "" }
+sub apply {
+  my ($base, $delta) = @_;
+  $delta =~ /\G[\w~]+\n/gc or fail "no delta";
+  while ($delta =~ /\G([\w~]+)([\@:;])/gc) {
+    my ($size, $how) = (number($1), $2);
+    return if $how eq ";";
+    if ($how eq ":") { print substr($delta, pos $delta, $size); pos($delta) += $size; next }
+    $delta =~ /\G([\w~]+),/gc && number($1) + $size <= length $base or fail "another base";
+    print substr($base, number($1), $size);
+  }
+  fail "no delta";
+}
+while (defined(my $line = <STDIN>)) {
+  my ($word, $size, $more) = split " ", $line;
+  if ($word eq "end") { close STDOUT or exit 1; exit 0 }
+  elsif ($word eq "file") { my $path = take($size); apply(slurp("$dir/$path"), take($more)) }
+  elsif ($word eq "bytes") { while ($size > 0) { my $some = $size < 65536 ? $size : 65536; print take($some); $size -= $some } }
+  else { fail "no patch" }
+}
+fail "cut short"'
+PATCH_PYTHON='
+import os, re, sys
+source, sink, folder = sys.stdin.buffer, sys.stdout.buffer, os.fsencode(sys.argv[1])
+digits = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz~"
+step = re.compile(b"([0-9A-Za-z_~]+)([@:;,\\n])")
+def fail(why): sys.exit("patch: " + why)
+def take(size):
+    data = source.read(size)
+    return data if len(data) == size else fail("cut short")
+def number(word):
+    total = 0
+    for digit in word: total = total * 64 + digits.index(digit)
+    return total
+def slurp(path):
+    if not os.path.isfile(path): fail("no " + os.fsdecode(path))
+    with open(path, "rb") as file: return file.read()
+def read(delta, at):
+    found = step.match(delta, at) or fail("no delta")
+    return number(found.group(1)), found.group(2), found.end()
+def apply(base, delta):
+    at = read(delta, 0)[2]
+    while True:
+        size, how, at = read(delta, at)
+        if how == b";": return
+        if how == b":":
+            sink.write(delta[at:at + size])
+            at += size
+        else:
+            start, _, at = read(delta, at)
+            if start + size > len(base): fail("another base")
+            sink.write(base[start:start + size])
+while True:
+    words = source.readline().split()
+    if not words: fail("cut short")
+    if words[0] == b"end": sink.flush(); sys.exit(0)
+    elif words[0] == b"file":
+        path = take(int(words[1]))
+        apply(slurp(folder + b"/" + path), take(int(words[2])))
+    elif words[0] == b"bytes":
+        left = int(words[1])
+        while left > 0:
+            sink.write(take(min(left, 65536)))
+            left -= min(left, 65536)
+    else: fail("no patch")
+'
+
+# contents ROOT NAME SLOT, a list of names on standard input: what is in these files, one after the other, packed.
+contents() {
+  cd "$root/$3" && each - cat -- | gzip -c
 }
 
 take_lists() {
@@ -1671,6 +1763,10 @@ main() {
       set_up "$@" && serve ;;
     receive)
       set_up "$1" "$2" "$4" && receive "$@" ;;
+    contents)
+      set_up "$@" && contents "$@" ;;
+    measure)
+      cat >/dev/null && echo 'done' ;;
     guard)
       watched=$3 watched_pulse=$4 patience=$5 watched_root=$1 watched_name=$2
       shift 5

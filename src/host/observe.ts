@@ -1,6 +1,7 @@
 /** The lines of a probe to an observation, strictly: an answer that cannot be read is no answer. */
 
 import { show } from '../domain/bytes.ts';
+import type { Unpacker } from '../domain/packing.ts';
 import type {
   DeploymentRecord,
   DeploymentState,
@@ -43,6 +44,7 @@ export function readFacts(host: string, reply: Reply): Facts {
     deployment: readDeployment(one('deployment'), reply),
     rename: rename === 'none' ? null : rename,
     missing: reply.lines.filter(line => line.key === 'missing').map(line => line.words[0] ?? ''),
+    unpacks: reply.lines.filter(line => line.key === 'unpacks').map(line => readUnpacker(line.words[0])),
     writable: yesOrNo(must('writable')[0]),
     freeBytes: optionalNumber(must('free')[0]),
     freeInodes: optionalNumber(must('free')[1]),
@@ -57,6 +59,11 @@ export function readScanHeads(reply: Reply): readonly ScanHead[] {
       if (!/^sha256:[0-9a-f]{64}$/.test(id) || !/^[0-9a-f]{64}$/.test(times)) throw new Error('a scan without an id');
       return { slot, id, times };
     });
+}
+
+function readUnpacker(word: string | undefined): Unpacker {
+  if (word !== 'gzip' && word !== 'zstd' && word !== 'patch') throw new Error(`nobody unpacks ${word}`);
+  return word;
 }
 
 function readLive(

@@ -15,7 +15,7 @@ export interface Start {
   readonly agent: AgentSource;
   readonly nonce: string;
   /** The agent's own verb and its words; ROOT and NAME are put between them. */
-  readonly verb: 'serve' | 'receive';
+  readonly verb: 'serve' | 'receive' | 'measure' | 'contents';
   readonly words: readonly string[];
   /** False: nothing is written on the host. */
   readonly persist: boolean;

@@ -4,6 +4,7 @@ import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { show } from '../domain/bytes.ts';
 import { FleetflipError } from '../domain/error.ts';
+import type { Packing } from '../domain/packing.ts';
 import type { Exit, StageRequest } from '../ports.ts';
 import { buildLists } from './lists.ts';
 import { type AgentStart, startAgent } from './start.ts';
@@ -33,12 +34,17 @@ export async function upload({ start, token, request, signal }: Upload): Promise
     });
   }
   if (request.archive !== null) {
-    await send({ start, token, request, signal, kind: 'archive', payload: request.archive() });
+    await send({ start, token, request, signal, kind: kindOf(request.packing ?? null), payload: request.archive() });
   }
 }
 
+function kindOf(packing: Packing | null): string {
+  if (packing === null) return 'archive';
+  return `${packing.patched ? 'patch' : 'archive'}.${packing.compression === 'zstd' ? 'zst' : 'gz'}`;
+}
+
 interface Payload extends Upload {
-  readonly kind: 'lists' | 'archive';
+  readonly kind: string;
   readonly payload: NodeJS.ReadableStream;
 }
 

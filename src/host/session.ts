@@ -6,6 +6,7 @@ import type { Drift, Observation, SlotScan } from '../domain/slot.ts';
 import type { HistoryLine, HostSession, ScanWish } from '../ports.ts';
 import { measureClock } from './clock.ts';
 import { type Conversation, openConversation } from './conversation.ts';
+import { measureLink, readContents } from './link.ts';
 import { readFacts, readScanHeads } from './observe.ts';
 import { upload } from './receive.ts';
 import { explainRefusal } from './refusals.ts';
@@ -98,6 +99,8 @@ export async function openSession(options: SessionOptions, signal?: AbortSignal)
       await ask('stage', 'begin', [request.slot, request.release, fromText(request.label), request.deployment], signal);
       await upload({ start: more, token, request, signal });
     },
+    measure: (bytes, signal) => measureLink(more, bytes, signal),
+    readContents: (request, signal) => readContents(more, { ...request, signal }),
     async prove({ slot, expected, release, label }, signal) {
       const reply = await ask('verify', 'prove', [slot, expected, release, fromText(label)], signal);
       if (find(reply, 'proven') !== undefined) return { proven: true };

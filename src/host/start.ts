@@ -35,7 +35,7 @@ export interface Started {
 const NOISE_LIMIT = 1 << 20;
 
 export interface Job {
-  readonly verb: 'serve' | 'receive';
+  readonly verb: 'serve' | 'receive' | 'measure' | 'contents';
   readonly words: readonly string[];
   readonly signal?: AbortSignal | undefined;
 }

@@ -16,6 +16,8 @@ export interface ByteReader {
   line(limit?: number): Promise<ByteString | null>;
   /** Exactly so many bytes; null when the stream ends before. */
   take(length: number): Promise<Uint8Array | null>;
+  /** What comes until the end, piece by piece. */
+  rest(): AsyncGenerator<Uint8Array>;
 }
 
 const LINE_LIMIT = 1 << 20;
@@ -62,6 +64,13 @@ export function createReader(stream: NodeJS.ReadableStream): ByteReader {
         missing -= part.length;
       }
       return Buffer.concat(parts);
+    },
+    async *rest() {
+      while (held.length > 0 || (await more())) {
+        const piece = held;
+        held = Buffer.alloc(0);
+        yield piece;
+      }
     },
   };
 }

@@ -33,11 +33,13 @@ export function resolveFleet(
   });
   problems.push(...findDuplicates(hosts));
   const { parallel = 32, stageWithin = '15m', confirmWithin = '60s', maxSkew = '100ms' } = data.strategy ?? {};
+  const { compress = 'auto' } = data.strategy ?? {};
   const strategy = {
     parallel,
     stageWithin: milliseconds(stageWithin),
     confirmWithin: milliseconds(confirmWithin),
     maxSkew: milliseconds(maxSkew),
+    compress,
   };
   return {
     fleet: {

@@ -84,6 +84,10 @@ export const inventorySchema = z.strictObject({
         .describe('Hosts staged at a time; default: 32'),
       stageWithin: patience.optional().describe('A host that takes longer votes no; default: 15m'),
       confirmWithin: patience.optional().describe("The guard's patience; default: 60s"),
+      compress: z
+        .enum(['auto', 'none', 'gzip', 'zstd'], 'must be auto, none, gzip or zstd')
+        .optional()
+        .describe('How releases travel; default: auto, which packs them where the link was measured to be slow'),
       maxSkew: duration({ least: '1ms', most: '24h' }).optional().describe('More is a revert; default: 100ms'),
     })
     .optional(),
@@ -103,7 +107,7 @@ export const LATER_KEYS: readonly string[] = [
   'become',
   'checks.live',
   'hooks',
-  ...['waves', 'watch', 'settle', 'compress', 'quarantine'].map(key => `strategy.${key}`),
+  ...['waves', 'watch', 'settle', 'quarantine'].map(key => `strategy.${key}`),
   'notify',
 ];
 

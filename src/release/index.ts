@@ -15,6 +15,7 @@ import { createIgnore, IGNORE_FILE, type Ignore } from './ignore.ts';
 import { REFUSALS, releaseError } from './problems.ts';
 import { type Found, isSafe, type Source, withParents } from './source.ts';
 
+export { canZstd, type PackedOptions, writePacked } from './packed-writer.ts';
 export { type ArchiveOptions, writeArchive } from './tar-writer.ts';
 
 export interface Release {

@@ -19,7 +19,7 @@ export interface ArchiveSource {
 
 export interface ArchiveOptions {
   /** The entries to be packed, in byte order. */
-  readonly entries: readonly SentEntry[];
+  readonly entries: readonly Omit<SentEntry, 'base'>[];
   /** Unix seconds, where an entry has no mtime of its own. */
   readonly mtime: number;
   /** The file that is written. */
@@ -43,16 +43,39 @@ export async function writeArchive(release: ArchiveSource, options: ArchiveOptio
   }
 }
 
-async function* pack(release: ArchiveSource, { entries, mtime }: ArchiveOptions): AsyncGenerator<Uint8Array> {
+async function* pack(release: ArchiveSource, options: ArchiveOptions): AsyncGenerator<Uint8Array> {
+  for await (const { header, content } of packMembers(release, options)) {
+    yield header;
+    yield* content;
+  }
+  yield TRAILER;
+}
+
+/** What ends an archive. */
+export const TRAILER = Buffer.alloc(1024);
+
+export interface PackedMember {
+  readonly entry: Entry;
+  readonly header: Uint8Array;
+  /** Of a file, padded; read before the next member is asked for. */
+  readonly content: AsyncIterable<Uint8Array>;
+}
+
+/** @throws FleetflipError `RELEASE_CHANGED`, `RELEASE_UNREADABLE` while a content is read */
+export async function* packMembers(
+  release: ArchiveSource,
+  { entries, mtime }: Omit<ArchiveOptions, 'file'>,
+): AsyncGenerator<PackedMember> {
   const byPath = new Map(release.manifest.map(entry => [entry.path, entry]));
   for (const sent of entries) {
     const entry = byPath.get(sent.path);
     if (entry === undefined) throw new Error('an entry to be sent is not in the manifest');
-    yield headers(entry, Math.floor(sent.mtime ?? mtime));
-    if (entry.kind === 'file') yield* readProven(entry, release.open(entry.path));
+    const header = headers(entry, Math.floor(sent.mtime ?? mtime));
+    yield { entry, header, content: entry.kind === 'file' ? readProven(entry, release.open(entry.path)) : nothing() };
   }
-  yield Buffer.alloc(1024);
 }
+
+async function* nothing(): AsyncGenerator<Uint8Array> {}
 
 /** The content, padded. What differs from the manifest is found out before the archive ends. */
 async function* readProven(entry: FileEntry, content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {

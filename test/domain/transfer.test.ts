@@ -165,7 +165,7 @@ describe('a transfer', () => {
 });
 
 test('hosts share an archive exactly when they need the same entries with the same times', () => {
-  const transfer = (...send: Transfer['send']): Transfer => ({ remove: [], copy: [], send, sendSize: 0, copySize: 0 });
+  const transfer = (...send: { path: string; mtime: number | null }[]) => ({ send });
   const keys = [
     transfer(),
     transfer({ path: 'a', mtime: null }),
@@ -176,5 +176,5 @@ test('hosts share an archive exactly when they need the same entries with the sa
     transfer({ path: 'a\n b', mtime: null }),
   ].map(archiveKey);
   expect(new Set(keys).size).toBe(keys.length);
-  expect(archiveKey({ ...transfer({ path: 'a', mtime: 1 }), remove: ['x'], copy: ['y'] })).toBe(keys[3]);
+  expect(archiveKey(transfer({ path: 'a', mtime: 1 }))).toBe(keys[3]);
 });

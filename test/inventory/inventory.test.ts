@@ -70,7 +70,13 @@ describe('an inventory', () => {
       app: { root: '/srv', slots: ['a', 'b', 'c'] },
       ssh: { port: 2200, knownHosts: '/home/ann/kh', jump: [] },
     });
-    expect(fleet.strategy).toEqual({ parallel: 32, stageWithin: 900_000, confirmWithin: 60_000, maxSkew: 100 });
+    expect(fleet.strategy).toEqual({
+      parallel: 32,
+      stageWithin: 900_000,
+      confirmWithin: 60_000,
+      maxSkew: 100,
+      compress: 'auto',
+    });
   });
 
   it('pairs ranges of names and addresses, or gives them one address on many ports', async () => {

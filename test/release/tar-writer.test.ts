@@ -2,17 +2,16 @@ import { readFileSync } from 'node:fs';
 import { lstat, readdir, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import type { SentEntry } from '../../src/domain/transfer.ts';
-import { type Release, writeArchive } from '../../src/release/index.ts';
+import { type ArchiveOptions, type Release, writeArchive } from '../../src/release/index.ts';
 import { awkwardTree, codesOf, load, makeDirectory, makeTree, readTree, run, tars } from './trees.ts';
 
-function everything(release: Release): readonly SentEntry[] {
+function everything(release: Release): ArchiveOptions['entries'] {
   return release.manifest.map(({ path }) => ({ path, mtime: null }));
 }
 
 async function write(
   release: Release,
-  entries: readonly SentEntry[],
+  entries: ArchiveOptions['entries'],
   mtime = 1_700_000_000,
 ): Promise<{ file: string; size: number }> {
   const file = join(await makeDirectory(), 'out.tar');

@@ -10,7 +10,13 @@ export function describeFleet(names: readonly string[], window: number): Fleet {
   const app = { name: NAME, root: '/www', slots: [...SLOTS] };
   const ssh = { port: 22, identity: [], knownHosts: '/', hostKeys: 'strict' as const, jump: [] };
   const hosts = names.map(name => ({ name, address: name, tags: [], app, ssh }));
-  const strategy = { parallel: 8, stageWithin: 120_000, confirmWithin: window, maxSkew: 1_000 };
+  const strategy = {
+    parallel: 8,
+    stageWithin: 120_000,
+    confirmWithin: window,
+    maxSkew: 1_000,
+    compress: 'auto',
+  } as const;
   return { app, hosts, strategy, checks: { idle: [] } };
 }
 

@@ -141,18 +141,8 @@ export function* unlock(s: Shell): Steps<boolean> {
 }
 
 function* freeLock(s: Shell): Steps {
-  const { disk } = s.host;
-  const spare = `free.${s.process.pid}`;
   yield STEP;
-  if (disk.makeLink(LOCKS, spare, 'free')) {
-    yield STEP;
-    if (disk.rename(LOCKS, spare, LOCKS, `g.${s.token}`)) return;
-  }
-  yield STEP;
-  disk.remove(LOCKS, spare);
-  disk.remove(LOCKS, `g.${s.token}`);
-  yield STEP;
-  disk.makeLink(LOCKS, `g.${s.token}`, 'free');
+  s.host.disk.makeLink(LOCKS, `g.${(s.token ?? 0) + 1}`, 'free');
 }
 
 export function* noteWriter(s: Shell): Steps<boolean> {

@@ -18,6 +18,7 @@ import { type Scenario, scenarios } from './scenario.ts';
 import { type Broken, World } from './world.ts';
 
 vi.mock('../../src/release/index.ts', () => ({
+  canZstd: false,
   loadRelease: async (source: string) => {
     const release = RELEASES.find(one => one.label === source);
     if (release === undefined) throw new Error(`no release ${source}`);
@@ -131,6 +132,31 @@ describe('a simulated fleet', () => {
       await world.play();
       expect([...world.chaos.struck.keys()].sort()).toEqual(['crash', 'kill', 'late']);
     }
+  });
+
+  it('never gives a token twice after a lock was released on a full disk', async () => {
+    const actor = { command: 'deploy', wait: 0, clockError: 0 } as const;
+    const fault = { host: 3, verb: 'confirm', step: 0, time: 35_000 } as const;
+    const world = new World({
+      salt: 0,
+      hosts: 2,
+      start: 'one',
+      latency: 5,
+      unrest: 0,
+      window: 20_000,
+      actors: [
+        { ...actor, release: 1, at: 0 },
+        { ...actor, release: 0, at: 48_058 },
+        { ...actor, release: 2, at: 231, wait: 20_000 },
+      ],
+      faults: [
+        { ...fault, kind: 'full', turn: 2 },
+        { ...fault, kind: 'silent-link', turn: 0 },
+      ],
+      again: false,
+    });
+    await world.play();
+    expect([...world.chaos.struck.keys()].sort()).toEqual(['full', 'silent-link']);
   });
 
   it.each<[Broken, RegExp]>([

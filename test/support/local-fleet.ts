@@ -37,7 +37,13 @@ export async function makeLocalFleet(count: number, path = process.env.PATH ?? '
   });
   const [first] = hosts;
   if (first === undefined) throw new Error('a fleet has hosts');
-  const strategy = { parallel: 8, stageWithin: 60_000, confirmWithin: 60_000, maxSkew: 60_000 };
+  const strategy = {
+    parallel: 8,
+    stageWithin: 60_000,
+    confirmWithin: 60_000,
+    maxSkew: 60_000,
+    compress: 'auto',
+  } as const;
   const fleet: Fleet = { app: first.app, hosts, strategy, checks: { idle: [] } };
   const bin = (name: string): string => join(directory, name, 'bin');
   const connector: Connector = {
