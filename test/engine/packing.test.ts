@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Transform } from 'node:stream';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Fleet } from '../../src/domain/fleet.ts';
 import type { CompressWish } from '../../src/domain/packing.ts';
 import { deploy } from '../../src/index.ts';
+import type { Connector } from '../../src/ports.ts';
 import { type LocalFleet, makeLocalFleet, readTree } from '../support/local-fleet.ts';
 import { makePathWithout } from '../support/userlands.ts';
 
@@ -25,8 +27,13 @@ async function start(...lacking: readonly string[]): Promise<void> {
   local = await makeLocalFleet(2, makePathWithout(...lacking));
 }
 
-async function release(fleet: Fleet, name: string, files: Readonly<Record<string, string>>) {
-  return deploy(fleet, await local.release(name, files), { connector: local.connector, emit: () => undefined });
+async function release(
+  fleet: Fleet,
+  name: string,
+  files: Readonly<Record<string, string>>,
+  connector: Connector = local.connector,
+) {
+  return deploy(fleet, await local.release(name, files), { connector, emit: () => undefined });
 }
 
 function wishing(compress: CompressWish): Fleet {
@@ -75,4 +82,36 @@ describe('a release that travels packed', () => {
     expect(hosts[0]?.bytesSent).toBeLessThan(3_000);
     expect(hosts[1]?.bytesSent).toBeGreaterThan(100_000);
   });
+
+  it('goes compressed over a link that is measured to be slow, and as it is over any other', async () => {
+    await start('python3');
+    const files = { 'index.html': `${BIG.slice(0, 1_000)}\n`.repeat(2_000) };
+    const fast = await release(local.fleet, 'fast', files);
+    for (const { bytesSent } of fast.hosts) expect(bytesSent).toBeGreaterThan(2_000_000);
+    const slow = await release(local.fleet, 'slow', { 'other.html': files['index.html'] }, slowly(local.connector));
+    expect(slow.outcome).toBe('committed');
+    for (const { bytesSent } of slow.hosts) expect(bytesSent).toBeLessThan(300_000);
+  });
 });
+
+/** Takes 400 bytes a millisecond. */
+function slowly(connector: Connector): Connector {
+  return {
+    ...connector,
+    async connect(host, options) {
+      const connection = await connector.connect(host, options);
+      return {
+        ...connection,
+        async exec(command) {
+          const channel = await connection.exec(command);
+          const stdin = new Transform({
+            transform: (chunk: Buffer, _, done) => void setTimeout(done, chunk.length / 400, null, chunk),
+          });
+          stdin.pipe(channel.stdin);
+          channel.stdin.on('error', () => stdin.destroy());
+          return { ...channel, stdin, destroy: () => channel.destroy() };
+        },
+      };
+    },
+  };
+}
