@@ -1,5 +1,6 @@
 /** Brings into a slot what it lacks, in the form that suits the link. */
 
+import { performance } from 'node:perf_hooks';
 import { FleetflipError } from '../domain/error.ts';
 import { choosePacking, isSlow, type Packing, sampleSize } from '../domain/packing.ts';
 import type { HostPart } from '../domain/plan.ts';
