@@ -118,7 +118,7 @@ set_up() {
   record=$root/.$name.fleetflip
   link=$root/$name
   token='' owns=no work='' id=0 error=''
-  run='' run_id='' run_rec='' state='' method='' believed='' hasher='' trusted=''
+  run='' run_id='' run_rec='' state='' method='' believed='' hasher='' trusted='' ticking=''
   # A record in a setgid root is shared with the group, any other is the login's own.
   if [ -g "$root" ]; then umask 007; else umask 077; fi
   find_boot
@@ -237,7 +237,7 @@ write_slot() {
 # note_slot SLOT STATE RELEASE LABEL ROLE FOUND: what is in the slot from now on; what a deployment had made ready for it
 # is void.
 note_slot() {
-  rm -f "$record"/be.*."$1"
+  for one in "$record"/be.*."$1"; do [ ! -e "$one" ] || rm -f "$one"; done
   write_slot "$record/slot.$1.new" "$2" "$3" "$4" "$5" "$6" "$(now)" && seal "$record/slot.$1.new" && place_record "$record/slot.$1"
 }
 
@@ -541,10 +541,9 @@ forget_locks() {
 # token would be given twice. On a full disk the lock stays until its process or its pulse is seen to be gone.
 free_lock() { ln -s free "$record/locks/g.$(($1 + 1))" 2>/dev/null; }
 
+# Whoever takes a lock, frees or breaks it makes the next generation.
 holds_lock() {
-  [ -n "$token" ] || return 1
-  newest_lock
-  [ "$g" = "$token" ] && [ -n "$holder" ]
+  [ -n "$token" ] && [ -L "$record/locks/g.$token" ] && [ ! -L "$record/locks/g.$((token + 1))" ]
 }
 
 need_lock() { holds_lock || say_no NOT_LOCKED "this session does not hold the lock"; }
@@ -756,7 +755,7 @@ need_work() {
 # What was read is listed beside the slot: a file with the same inode, size, mtime and ctime has the same content, within the
 # same boot and as long as the clock did not step, with the exception that git's index makes too (see tabulate).
 
-# Sets ticking: seconds by which the wall clock is ahead of the monotonic one.
+# Sets ticking: seconds by which the wall clock is ahead of the monotonic one. What reads lists asks once a request.
 find_ticking() {
   uptime_now
   ticking=$(($(date +%s) - up / 100))
@@ -764,8 +763,7 @@ find_ticking() {
 
 # store_known SLOT: of the scan just made. What is wrong with it only costs time.
 store_known() {
-  rm -f "$record/slot.$1.known"
-  [ "$boot" != unknown ] && [ -e /proc/uptime ] || return 0
+  [ "$boot" != unknown ] && [ -e /proc/uptime ] || { rm -f "$record/slot.$1.known"; return 0; }
   find_ticking
   { cat "$work/$1.known" && echo "$boot $ticking $scanned $timed $entries"; } >"$record/slot.$1.known" 2>/dev/null || return 0
 }
@@ -777,7 +775,7 @@ find_known() {
   # shellcheck disable=SC2086 # words without patterns
   set -- "$1" $last
   [ $# -eq 6 ] && [ "$2" = "$boot" ] || return 0
-  find_ticking
+  [ -n "$ticking" ] || find_ticking
   [ $((ticking - $3)) -le 1 ] && [ $(($3 - ticking)) -le 1 ] || return 0
   known=$record/slot.$1.known k_scanned=$4 k_timed=$5 k_entries=$6
 }
@@ -797,7 +795,7 @@ verb_fetch() {
 
 say_blob() {
   [ -f "$2" ] || { say_no NOT_SCANNED "there is no such file"; return; }
-  printf '%s blob %s %s\n' "$id" "$1" "$(wc -c <"$2" | tr -d ' ')"
+  printf '%s blob %s %s\n' "$id" "$1" "$(($(wc -c <"$2")))"
   cat "$2"
   echo
 }
@@ -955,9 +953,10 @@ guard_lives() {
 }
 
 # What the slot was proven to hold is taken for what it holds.
+# trust_slot SLOT, of which find_known has just told what is known.
 trust_slot() {
   read_slot "$1"
-  [ "$s_state" = verified ] && find_known "$1" && [ "$k_scanned" = "$s_release" ] || return 1
+  [ "$s_state" = verified ] && [ "$k_scanned" = "$s_release" ] || return 1
   trusted="$trusted $1 "
   [ -z "$work" ] || rm -f "$work/$1.manifest"
   say "scan $1 $k_scanned $k_timed $k_entries"
@@ -1073,19 +1072,23 @@ verb_run() {
   say_blob output "$work/bounded"
 }
 
-# receive ROOT NAME TOKEN SLOT lists|KIND[.gz|.zst] FROM, payload on standard input. KIND: archive, or patch, which makes the
-# archive with the help of the files of FROM.
+# receive ROOT NAME TOKEN SLOT none|lists|KIND[.gz|.zst] FROM [REMOVES WORD...], payload on standard input. KIND: archive, or
+# patch, which makes the archive with the help of the files of FROM. Of the words the first are removed before and the others
+# copied from FROM.
 receive() {
   token=$3
   slot=$4
   kind=$5
   from=$6
+  shift 6
   slots="$slot $from"
   note_writer || { fail_receive "cannot write to $record/locks"; return; }
   holds_lock || { fail_receive 'the lock is not held'; return; }
   read_slot "$slot"
   [ "$s_state" = unproven ] && [ -d "$root/$slot" ] || { fail_receive "$slot was not made ready"; return; }
+  [ $# -eq 0 ] || error=$(take_words "$@" 2>&1) || { fail_receive "$error"; return; }
   case $kind in
+    none) ;;
     archive) error=$({ umask 022 && cd "$root/$slot" && tar -xopf -; } 2>&1) ;;
     archive.*) error=$({ umask 022 && cd "$root/$slot" && unpack | tar -xopf -; } 2>&1) ;;
     patch.*) error=$({ umask 022 && cd "$root/$slot" && unpack | patch "$root/$from" | tar -xopf -; } 2>&1) ;;
@@ -1196,21 +1199,42 @@ contents() {
 take_lists() {
   lists=$record/lists.$$
   rm -rf "$lists" && mkdir "$lists" && tar -xopf - -C "$lists" || { rm -rf "$lists"; return 1; }
+  # shellcheck disable=SC2002 # see each
   (umask 022 && cd "$root/$slot" && { [ ! -s "$lists/remove" ] || each "$lists/remove" rm -rf --; } &&
-    { [ ! -s "$lists/copy" ] || copy_files; })
+    { [ ! -s "$lists/copy" ] || cat "$lists/copy" | copy_files; })
   taken=$?
   rm -rf "$lists"
   return $taken
 }
 
-# From the live slot, with the mtimes. Not every tar reads lists, so the names are arguments; what a broken pipe loses is
-# found by the proof.
+# From the live slot, with the mtimes, the names from standard input. Not every tar reads lists, so they are arguments; what a
+# broken pipe loses is found by the proof.
 copy_files() {
   # shellcheck disable=SC2016 # expanded by the inner shell
   # GNU tar takes a backslash in a name for an escape, unless it is told not to.
   case $(tar --version 2>/dev/null) in *GNU*) create='tar --no-unquote -cf - "$@"' ;; *) create='tar -cf - "$@"' ;; esac
   # shellcheck disable=SC2016
-  (cd "$root/$from" && each "$lists/copy" sh -c "$create"' | (cd "$0" && tar -xopf -)' "$root/$slot")
+  (cd "$root/$from" && xargs -0 sh -c "$create"' | (cd "$0" && tar -xopf -)' "$root/$slot")
+}
+
+# take_words REMOVES WORD...
+take_words() {
+  umask 022
+  cd "$root/$slot" || return 1
+  [ "$1" -eq 0 ] || say_names 1 "$@" | xargs -0 rm -rf -- || return 1
+  [ $# -eq $(($1 + 1)) ] || say_names 2 "$@" | copy_files
+}
+
+# say_names 1|2 COUNT WORD...: the first words, or those after them, decoded, each ended by NUL.
+say_names() {
+  part=$1 left=$2
+  shift 2
+  for one; do
+    left=$((left - 1))
+    if [ "$left" -ge 0 ]; then [ "$part" = 1 ] || continue; else [ "$part" = 2 ] || return 0; fi
+    unword "$one"
+    printf '%s\0' "$v"
+  done
 }
 
 # ---- phase two -------------------------------------------------------------------------------------------------
@@ -1262,6 +1286,7 @@ make_ready() {
   mkdir "$record/there.$deployment" "$record/back.$deployment" && ln -s -- "$slot" "$record/there.$deployment/$name" ||
     return 1
   [ -z "$text" ] || ln -s -- "$text" "$record/back.$deployment/$name" || return 1
+  newest_lock
   split_holder
   pulse=$record/locks/b.$token.$l_pid
   write_record "$armed.new" deployment "$deployment" slot "$slot" from "$text" previous "$at" release "$release" \
@@ -1713,6 +1738,7 @@ serve() {
   trap 'clean_up; exit 129' HUP INT TERM
   trap '' PIPE
   while read -r id verb rest; do
+    ticking=
     # shellcheck disable=SC2086 # the words hold no blanks or patterns
     set -- $rest
     count=$#

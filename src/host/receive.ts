@@ -10,7 +10,7 @@ import { buildLists } from './lists.ts';
 import { type AgentStart, startAgent } from './start.ts';
 import { stoppedBy, type Talk, talkFailure } from './talk.ts';
 import type { ByteReader } from './wire.ts';
-import { decodeWord } from './words.ts';
+import { decodeWord, encodeWord } from './words.ts';
 
 export interface Upload {
   readonly start: AgentStart;
@@ -22,20 +22,34 @@ export interface Upload {
 
 /** @throws FleetflipError when a payload did not arrive whole; the slot stays unproven. */
 export async function upload({ start, token, request, signal }: Upload): Promise<void> {
-  if (request.remove.length > 0 || request.copy.length > 0) {
+  const words = listWords(request);
+  if (words === null) {
     const lists = Readable.from([buildLists(request.remove, request.copy)]);
+    const quiet = { ...request, onSent: () => undefined };
+    await send({ start, token, request: quiet, signal, kind: 'lists', words: [], payload: lists });
+  }
+  if (request.archive !== null) {
     await send({
       start,
       token,
-      request: { ...request, onSent: () => undefined },
+      request,
       signal,
-      kind: 'lists',
-      payload: lists,
+      kind: kindOf(request.packing ?? null),
+      words: words ?? [],
+      payload: request.archive(),
     });
+  } else if (words !== null && words.length > 0) {
+    await send({ start, token, request, signal, kind: 'none', words, payload: Readable.from([]) });
   }
-  if (request.archive !== null) {
-    await send({ start, token, request, signal, kind: kindOf(request.packing ?? null), payload: request.archive() });
-  }
+}
+
+/** Characters of short lists, which go with the command; null when they are longer. */
+const SHORT = 2_000;
+
+function listWords({ remove, copy }: StageRequest): readonly string[] | null {
+  if (remove.length + copy.length === 0) return [];
+  const words = [String(remove.length), ...[...remove, ...copy].map(path => encodeWord(`./${path}`))];
+  return words.join(' ').length > SHORT ? null : words;
 }
 
 function kindOf(packing: Packing | null): string {
@@ -45,14 +59,15 @@ function kindOf(packing: Packing | null): string {
 
 interface Payload extends Upload {
   readonly kind: string;
+  readonly words: readonly string[];
   readonly payload: NodeJS.ReadableStream;
 }
 
-async function send({ start, token, request, signal, kind, payload }: Payload): Promise<void> {
+async function send({ start, token, request, signal, kind, words, payload }: Payload): Promise<void> {
   const talk: Talk = { host: start.host, phase: 'stage' };
   const { channel, reader, complaints } = await startAgent(start, {
     verb: 'receive',
-    words: [token, request.slot, kind, request.from ?? request.slot],
+    words: [token, request.slot, kind, request.from ?? request.slot, ...words],
     signal,
   });
   const stop = (): void => channel.destroy();

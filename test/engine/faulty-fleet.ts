@@ -54,6 +54,9 @@ export interface FaultyFleet {
   stop(): Promise<void>;
 }
 
+/** Names that make a list long enough for a channel of its own. */
+const MANY = Array.from({ length: 12 }, (_, at) => 'long-name'.repeat(20) + at);
+
 /** @param confirmWithin milliseconds: a host's own patience, and twice the lease of a lock */
 export async function startFaultyFleet(confirmWithin = 20_000): Promise<FaultyFleet> {
   const embedded = await startEmbeddedFleet(3);
@@ -68,7 +71,7 @@ export async function startFaultyFleet(confirmWithin = 20_000): Promise<FaultyFl
       'index.html': `release ${count}`,
       'large.bin': randomBytes(large / 2).toString('hex'),
       'lib/same.txt': 'never changes',
-      [`lib/only-in-${count}.txt`]: label,
+      ...Object.fromEntries(MANY.map(name => [`lib/only-in-${count}-${name}.txt`, label])),
       current: '-> index.html',
     };
     return { label, files, path: await embedded.makeRelease(label, files) };

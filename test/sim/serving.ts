@@ -51,9 +51,9 @@ export function* login(self: Process): Steps<number> {
   }
   self.write(`fleetflip ${nonce} ready\n`);
   if (verb === 'serve') return yield* serve(self);
-  const [, , token = '', slot = '', kind = '', from = ''] = words;
+  const [, , token = '', slot = '', kind = '', from = '', ...lists] = words;
   self.turnTo('receive');
-  const code = yield* receive(self, { token: Number(token), slot, kind, from });
+  const code = yield* receive(self, { token: Number(token), slot, kind, from, lists });
   self.ending = true;
   yield STEP;
   return code;

@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { type Entry, encodeManifest } from '../../src/domain/release.ts';
-import { encodeWord } from '../../src/host/words.ts';
+import { decodeWord, encodeWord } from '../../src/host/words.ts';
 import type { Item } from './disk.ts';
 import { directoryOf, type Host } from './host.ts';
 import { forgetWriter, holdsLock, needLock, noteWriter } from './lock.ts';
@@ -116,10 +116,12 @@ export interface Payload {
   readonly slot: string;
   readonly kind: string;
   readonly from: string;
+  /** How many words name what is removed; these, and those that name what is copied. */
+  readonly lists: readonly string[];
 }
 
 /** A payload over a channel of its own: the lists, then the archive. */
-export function* receive(self: Process, { token, slot, kind, from }: Payload): Steps<number> {
+export function* receive(self: Process, { token, slot, kind, from, lists }: Payload): Steps<number> {
   const s = makeShell(self, [slot, from]);
   s.token = token;
   self.token = token;
@@ -131,7 +133,11 @@ export function* receive(self: Process, { token, slot, kind, from }: Payload): S
   if (!(yield* noteWriter(s))) return fail('cannot write to locks');
   if (!(yield* holdsLock(s))) return fail('the lock is not held');
   if ((yield* readSlot(s, slot)).state !== 'unproven') return fail(`${slot} was not made ready`);
-  const taken = kind === 'archive' ? yield* takeArchive(s, slot) : yield* takeLists(s, slot, from);
+  const [count = '0', ...names] = lists;
+  const paths = names.map(name => decodeWord(name).slice(2));
+  const listed = yield* follow(s, slot, from, [paths.slice(0, Number(count)), paths.slice(Number(count))]);
+  if (listed !== null) return fail(listed);
+  const taken = kind === 'lists' ? yield* takeLists(s, slot, from) : yield* takeArchive(s, slot);
   if (taken !== null) return fail(taken);
   yield STEP;
   forgetWriter(s);
@@ -157,11 +163,16 @@ function* takeArchive(s: Shell, slot: string): Steps<string | null> {
 
 /** The tar of both lists comes whole or not at all. */
 function* takeLists(s: Shell, slot: string, from: string): Steps<string | null> {
-  const { disk } = s.host;
   const tar = yield INPUT;
   if (tar === null || tar === undefined) return 'Unexpected EOF in archive';
   while ((yield INPUT) !== null);
-  const [remove, copy] = readLists(tar);
+  return yield* follow(s, slot, from, readLists(tar));
+}
+
+type Lists = readonly [remove: readonly string[], copy: readonly string[]];
+
+function* follow(s: Shell, slot: string, from: string, [remove, copy]: Lists): Steps<string | null> {
+  const { disk } = s.host;
   for (const path of remove) {
     yield STEP;
     disk.remove(directoryOf(slot), path);
@@ -177,7 +188,7 @@ function* takeLists(s: Shell, slot: string, from: string): Steps<string | null> 
   return null;
 }
 
-function readLists(tar: Buffer): readonly [readonly string[], readonly string[]] {
+function readLists(tar: Buffer): Lists {
   const lists: string[][] = [];
   for (let at = 0; lists.length < 2; ) {
     const size = Number.parseInt(tar.toString('latin1', at + 124, at + 135), 8);
