@@ -1379,14 +1379,16 @@ aim_at() {
   [ "$left" -gt 0 ] || { say_no LATE ''; return; }
   need_work || { say_no WRITE_FAILED 'no directory for the time of the flip'; return; }
   rm -f "$work/moved"
-  move_at </dev/null >/dev/null 2>&1 &
+  move_at </dev/null 2>/dev/null &
   waiter=$!
-  printf '%s ok\n' "$id"
 }
 
 # To start mv takes a millisecond or so; a sleep can be late by much more. When the clock has stepped meanwhile, nothing moves.
-# While it sleeps it can be ended; after that it moves the link.
+# While it sleeps it can be ended; after that it moves the link. It acknowledges by itself, as soon as it can be ended.
 move_at() {
+  trap - HUP INT TERM
+  printf '%s ok\n' "$id"
+  exec >/dev/null
   uptime_now
   apart=$((us / 10000 - up))
   [ "$left" -le 30000 ] || sleep "$(((left - 25000) / 1000000)).$(printf %06d $(((left - 25000) % 1000000)))"
