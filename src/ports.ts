@@ -173,11 +173,16 @@ export interface HostSession {
   /** What remains is to wait for an instant: starts what waits, and reads its clock. Any other request ends it. */
   aim(deployment: string): Promise<HostClock>;
   /**
-   * Resolves when the host has acknowledged the instant at which it flips by itself, unless it is reverted before.
+   * Resolves when the host has acknowledged the instant at which it flips by itself, unless that is cancelled or reverted before.
    * @param instant milliseconds of the clock that `aim` read
    * @throws FleetflipError `LATE` when it has passed
    */
   schedule(instant: number, signal?: AbortSignal): Promise<void>;
+  /**
+   * Resolves when the host has not flipped, and does not before another instant is scheduled.
+   * @throws FleetflipError `MOVED` when it has flipped
+   */
+  cancel(signal?: AbortSignal): Promise<void>;
   /**
    * Resolves with the instant at which the link moved, in milliseconds of the clock that `aim` read; null when it has no such
    * clock. Without an instant that was scheduled the link moves now.

@@ -1,46 +1,54 @@
-/** One instant for all links: chosen when every host's clock is known, told to every host, and acknowledged before it comes. */
+/**
+ * One instant for all links: chosen when every host's clock is known, told to every host, and acknowledged before it comes.
+ * After one that was cancelled comes another, with more time before it.
+ */
 
 import { FleetflipError } from '../domain/error.ts';
 import type { Instant } from '../domain/transaction/state.ts';
 import type { HostClock, HostSession } from '../ports.ts';
 import type { Context } from './context.ts';
+import { hasteOf } from './pulse.ts';
 
 export interface Flight {
   /** Makes the host wait for an instant, and reads its clock. */
   aim(session: HostSession): Promise<void>;
   /**
-   * Resolves when the host has acknowledged the instant in time. `signal` gives up the answer, which may come too late. A host without a fine clock is told nothing: it flips on order.
+   * Resolves when the host has acknowledged the instant in time. `signal` gives up the answer, which may come too late. A host
+   * without a fine clock is told nothing: it flips on order.
+   * @param attempt which instant, counted from 1
    * @throws FleetflipError `LATE` or `NOT_ACKNOWLEDGED`
    */
-  schedule(session: HostSession, signal: AbortSignal): Promise<void>;
+  schedule(session: HostSession, attempt: number, signal: AbortSignal): Promise<void>;
   /** Resolves with when the link moved, on our clock; null when the host cannot tell. */
   flip(session: HostSession, signal: AbortSignal): Promise<Instant | null>;
 }
 
 /** Milliseconds. */
 interface Chosen {
+  readonly attempt: number;
   readonly at: number;
-  /** Later, a host that is told to revert may not hear of it before it flips. */
+  /** Later, a host may not hear before it flips that the instant is cancelled. */
   readonly acknowledgeBy: number;
 }
 
 /**
- * Milliseconds that telling all hosts something and hearing from them may take on busy machines, beside the network: waiting
- * longer costs nothing but that time, and a host that answers too late costs the run.
+ * Milliseconds that telling all hosts something and hearing from them takes, beside the network. On machines too busy for it, a
+ * host answers too late, and the next instant has more.
  */
 const EACH = 3;
-const AT_LEAST = 200;
+const AT_LEAST = 60;
 
-export function createFlight({ clock, deployment, emit }: Context): Flight {
+export function createFlight({ clock, deployment, emit, fleet }: Context): Flight {
   const clocks = new Map<string, HostClock>();
   let chosen: Chosen | null = null;
 
-  /** Far enough ahead to reach the slowest, to hear from it, and to tell it otherwise. */
-  function choose(): Chosen {
+  /** Far enough ahead to reach the slowest, to hear from it, and to tell it otherwise; four times as far at every attempt. */
+  function choose(attempt: number): Chosen {
     const slowest = Math.max(...[...clocks.values()].map(({ longestTrip }) => longestTrip));
     const work = AT_LEAST + EACH * clocks.size;
-    const at = clock.now() + 2 * slowest + 2 * work;
-    return { at, acknowledgeBy: at - slowest / 2 - work / 2 };
+    const lead = Math.min(2 * (slowest + work) * 4 ** (attempt - 1), hasteOf(fleet.strategy) / 2);
+    const at = clock.now() + lead;
+    return { attempt, at, acknowledgeBy: at - lead / 4 };
   }
 
   async function flipOnOrder(session: HostSession, roundTrip: number, signal: AbortSignal): Promise<null> {
@@ -63,8 +71,8 @@ export function createFlight({ clock, deployment, emit }: Context): Flight {
         hint: 'It flips on order, and not at the instant of the others; perl or python3 there would mend that',
       });
     },
-    async schedule(session, signal) {
-      chosen ??= choose();
+    async schedule(session, attempt, signal) {
+      if (chosen?.attempt !== attempt) chosen = choose(attempt);
       const { at, acknowledgeBy } = chosen;
       const { offset } = clocks.get(session.host.name) ?? { offset: null };
       if (offset === null) return;

@@ -76,7 +76,10 @@ export async function perform(order: Order, host: Host, hands: Stagehands): Prom
       await arm(session, hands);
       return {};
     case 'schedule':
-      await hands.flight.schedule(session, haste(hands));
+      await hands.flight.schedule(session, order.attempt, haste(hands));
+      return {};
+    case 'cancel':
+      await session.cancel(haste(hands));
       return {};
     case 'flip':
       return { at: await hands.flight.flip(session, haste(hands)) };
@@ -95,9 +98,9 @@ export async function perform(order: Order, host: Host, hands: Stagehands): Prom
   }
 }
 
-/** Before an order is given again. */
+/** Before an order is given again. Another instant has its time before it. */
 async function pause(order: Order, { clock, signal, jitter }: Context): Promise<void> {
-  if (!('attempt' in order) || order.attempt === 1) return;
+  if (!('attempt' in order) || order.attempt === 1 || order.kind === 'schedule') return;
   const time = pauseBefore(order.attempt, order.kind === 'lock' ? 5_000 : 2_000, jitter);
   await clock.sleep(time, order.kind === 'lock' ? signal : undefined);
 }

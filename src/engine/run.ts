@@ -118,7 +118,7 @@ async function answer(order: Order, host: Host, hands: Stagehands): Promise<Inpu
 
 function phaseOf({ kind }: Order): Phase {
   if (kind === 'forward') return 'confirm';
-  if (kind === 'schedule') return 'flip';
+  if (kind === 'schedule' || kind === 'cancel') return 'flip';
   return kind === 'renew' ? 'decide' : kind;
 }
 
@@ -159,6 +159,8 @@ function createDeadlines({ clock, fleet, wait }: Context, tellLate: (phase: Phas
 /** More than fit into any phase's time. */
 const TRIES = 1_000;
 
+const INSTANTS = 3;
+
 function settingsOf(aim: Aim, { fleet, wait }: Context): Settings {
   return {
     until: aim.kind === 'stage' ? 'barrier' : 'confirm',
@@ -166,5 +168,6 @@ function settingsOf(aim: Aim, { fleet, wait }: Context): Settings {
     waiting: wait > 0,
     maxSkew: fleet.strategy.maxSkew,
     tries: TRIES,
+    instants: INSTANTS,
   };
 }

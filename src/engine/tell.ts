@@ -1,7 +1,8 @@
 /** The machine's steps to events. */
 
-import type { Phase } from '../domain/error.ts';
+import type { Failure, Phase } from '../domain/error.ts';
 import type { Drift } from '../domain/slot.ts';
+import { isLate } from '../domain/transaction/instant.ts';
 import { type HostState, type Input, movers, type State } from '../domain/transaction/state.ts';
 import type { Context } from './context.ts';
 
@@ -10,6 +11,8 @@ export function createTeller(context: Context): (before: State | null, after: St
   const { emit, clock } = context;
   let phaseBegan = clock.now();
   let failed = 0;
+  /** By host: what is mended when another instant is chosen. */
+  const late = new Map<string, Failure>();
 
   function changePhase(before: State | null, after: State): void {
     const now = clock.now();
@@ -65,6 +68,26 @@ export function createTeller(context: Context): (before: State | null, after: St
     });
   }
 
+  /** Whether an acknowledgement that is late is mended is not known before every host has answered, and has answered the cancel. */
+  function isOpen(state: State, { order, failure }: Extract<Input, { kind: 'failed' }>): boolean {
+    return order === 'schedule' && isLate(failure) && state.phase === 'flip';
+  }
+
+  function tellLate(before: State, after: State): void {
+    const mended = after.instants > before.instants;
+    if (!mended && after.phase === before.phase) return;
+    for (const [host, failure] of late) {
+      if (mended) emit({ kind: 'host-retried', phase: 'flip', host, attempt: after.instants, failure });
+      else tellFailed('flip', host, failure);
+    }
+    late.clear();
+  }
+
+  function tellFailed(phase: Phase, host: string, failure: Failure): void {
+    failed += 1;
+    emit({ kind: 'host-failed', phase, host, failure });
+  }
+
   function tellFailure(state: State, input: Extract<Input, { kind: 'failed' }>, phase: Phase): void {
     const { host, failure, order } = input;
     const again = state.phase === phase && state.waiting.includes(host);
@@ -74,8 +97,7 @@ export function createTeller(context: Context): (before: State | null, after: St
       emit({ kind: 'host-retried', phase, host, attempt: order === 'lock' ? state.lockings : attempt, failure });
       return;
     }
-    failed += 1;
-    emit({ kind: 'host-failed', phase, host, failure });
+    tellFailed(phase, host, failure);
     const slot = state.hosts.find(one => one.name === host)?.part?.slot ?? '';
     if (order === 'stage' || order === 'verify') emit({ kind: 'vote', host, yes: false, slot });
   }
@@ -84,7 +106,7 @@ export function createTeller(context: Context): (before: State | null, after: St
     const { host } = input;
     const slot = state.hosts.find(one => one.name === host)?.part?.slot ?? '';
     const took = clock.now() - phaseBegan;
-    emit({ kind: 'host-done', phase, host, took });
+    if (input.order !== 'schedule' && input.order !== 'cancel') emit({ kind: 'host-done', phase, host, took });
     if (input.order === 'verify') emit({ kind: 'vote', host, yes: true, slot });
     if (input.order === 'flip') emit({ kind: 'flipped', host, slot, at: input.at?.at ?? null });
     if (input.order === 'revert') emit({ kind: 'reverted', host });
@@ -94,8 +116,12 @@ export function createTeller(context: Context): (before: State | null, after: St
   return (before, after, input) => {
     if (input?.kind === 'abort') emit({ kind: 'interrupted' });
     if (before !== null && before.phase !== 'ended') {
-      if (input?.kind === 'failed') tellFailure(after, input, before.phase);
+      if (input?.kind === 'failed') {
+        if (isOpen(after, input)) late.set(input.host, input.failure);
+        else if (!late.has(input.host)) tellFailure(after, input, before.phase);
+      }
       if (input?.kind === 'done') tellAnswer(after, input, before.phase);
+      tellLate(before, after);
     }
     if (before === null || before.phase !== after.phase) changePhase(before, after);
   };

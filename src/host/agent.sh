@@ -117,7 +117,7 @@ set_up() {
   slots=$*
   record=$root/.$name.fleetflip
   link=$root/$name
-  token='' owns=no work='' id=0 error=''
+  token='' owns=no work='' id=0 error='' waiter=''
   run='' run_id='' run_rec='' state='' method='' believed='' hasher='' trusted='' ticking=''
   # A record in a setgid root is shared with the group, any other is the login's own.
   if [ -g "$root" ]; then umask 007; else umask 077; fi
@@ -1334,11 +1334,12 @@ verb_flip() {
 # ---- the instant -----------------------------------------------------------------------------------------------
 
 # aim DEPLOYMENT: from here on the requests are read by a program that tells its clock and, at an instant of that clock, renames
-# by itself, so that nothing has to be started then. It knows these requests:
+# by itself, so that nothing has to be started then. It knows these requests, also while it waits for the instant:
 #   now        what its clock says, in seconds
 #   at TIME    the flip comes at that time; what comes before it, such as a revert over another channel, cancels it
-#   flip       how that ended; without a time, it flips now. Then the agent reads on
-#   leave      the agent reads on
+#   cancel     it does not come, and another time can be named; refused when it has come
+#   flip       how that ended, once it has come; without a time, it flips now. Then the agent reads on
+#   leave      it does not come, and the agent reads on; so does the end of the requests
 verb_aim() {
   need_run "$1" && need_lock || return
   [ "$state" = armed ] || { say_no NOT_ARMED "the deployment is $state"; return; }
@@ -1354,11 +1355,12 @@ verb_aim() {
   aim_by_shell
 }
 
-# Both end with 3, and have said nothing, where they have no monotonic clock.
+# Both end with 3, and have said nothing, where they have no monotonic clock. The last fifth of a millisecond before an instant
+# belongs to the clock alone.
 # shellcheck disable=SC2016 # perl expands it
 AIM_PERL='
 my ($id, $new, $link, $slot, $call) = @ARGV;
-my ($is_moved, $failed, $at) = (0, "", 0);
+my ($goal, $asked, $is_moved, $failed, $at, $line) = (0, 0, 0, "", 0, "");
 $| = 1;
 my $clock = eval { require Time::HiRes; Time::HiRes::clock_gettime(1) }
   ? sub { Time::HiRes::clock_gettime(1) }
@@ -1367,67 +1369,97 @@ $call += 0;
 open(my $uptime, "<", "/proc/uptime") or exit 3;
 abs((split / /, <$uptime>)[0] - $clock->()) < 0.5 or exit 3;
 sub flip { $failed = rename($new, $link) ? "" : "$!"; $at = $clock->(); $is_moved = 1 }
-sub ask { my $line = ""; while (sysread(STDIN, my $byte, 1)) { return split / /, $line if $byte eq "\n"; $line .= $byte } exit 0 }
+sub say_flip {
+  if ($failed eq "" && readlink($link) eq $slot) { printf "$id + at %.6f\n$id ok\n", $at }
+  else { printf "$id no FLIP_FAILED %s\n", join("", map { sprintf "\\0%03o", ord } split //, $failed) || "~" }
+  exit 0;
+}
+sub is_due {
+  while ((my $left = $goal - $clock->()) > 0) {
+    next if $left <= 0.0002;
+    vec(my $input = "", fileno(STDIN), 1) = 1;
+    return 0 if select($input, undef, undef, $left - 0.0002) > 0;
+  }
+  return 1;
+}
+sub ask {
+  while (1) {
+    return () if $goal && is_due();
+    sysread(STDIN, my $byte, 1) or exit 0;
+    if ($byte ne "\n") { $line .= $byte; next }
+    my @words = split / /, $line;
+    $line = "";
+    return @words;
+  }
+}
 print "$id + with perl\n$id ok\n";
 while (1) {
-  ($id, my ($verb, $time)) = ask();
-  if ($verb eq "now") { printf "$id + now %.6f\n$id ok\n", $clock->() }
+  my ($request, $verb, $time) = ask();
+  $id = $request if $request;
+  if (!$request) { $goal = 0; flip(); say_flip() if $asked }
+  elsif ($verb eq "now") { printf "$id + now %.6f\n$id ok\n", $clock->() }
   elsif ($verb eq "at" && $time <= $clock->()) { print "$id no LATE ~\n" }
-  elsif ($verb eq "at") {
-    print "$id ok\n";
-    while ((my $left = $time - $clock->()) > 0) { select(undef, undef, undef, $left - 0.0002) if $left > 0.0002 }
-    flip();
-  } elsif ($verb eq "flip") {
-    flip() unless $is_moved;
-    if ($failed eq "" && readlink($link) eq $slot) { printf "$id + at %.6f\n$id ok\n", $at }
-    else { printf "$id no FLIP_FAILED %s\n", join("", map { sprintf "\\0%03o", ord } split //, $failed) || "~" }
-    exit 0;
-  } elsif ($verb eq "leave") { print "$id ok\n"; exit 0 }
+  elsif ($verb eq "at") { $goal = $time; print "$id ok\n" }
+  elsif ($verb eq "cancel") { $goal = 0; print $is_moved ? "$id no MOVED ~\n" : "$id ok\n" }
+  elsif ($verb eq "flip" && $goal) { $asked = 1 }
+  elsif ($verb eq "flip") { flip() unless $is_moved; say_flip() }
+  elsif ($verb eq "leave") { print "$id ok\n"; exit 0 }
   else { print "$id no NO_VERB ~\n" }
 }'
 AIM_PYTHON='
-import os, sys, time
+import os, select, sys, time
 request, new, link, slot = sys.argv[1:5]
 clock = time.monotonic
-moved, failed, at = False, "", 0
+goal, asked, moved, failed, at, line = 0, False, False, "", 0, b""
 def say(text): os.write(1, text.encode())
 def flip():
     global moved, failed, at
     try: os.rename(new, link); failed = ""
     except OSError as error: failed = error.strerror
     moved, at = True, clock()
-def ask():
-    line = b""
+def say_flip():
+    if failed == "" and os.readlink(link) == slot: say("%s + at %.6f\n%s ok\n" % (request, at, request))
+    else: say(request + " no FLIP_FAILED " + ("".join("\\0%03o" % byte for byte in failed.encode()) or "~") + "\n")
+    sys.exit(0)
+def is_due():
     while True:
+        left = goal - clock()
+        if left <= 0: return True
+        if left > 0.0002 and select.select([0], [], [], left - 0.0002)[0]: return False
+def ask():
+    global line
+    while True:
+        if goal and is_due(): return None
         byte = os.read(0, 1)
         if not byte: sys.exit(0)
-        if byte == b"\n": return (line.decode().split(" ") + ["", ""])[:3]
-        line += byte
+        if byte != b"\n": line += byte; continue
+        words, line = line.decode().split(" ") + ["", ""], b""
+        return words[:3]
 try: uptime = float(open("/proc/uptime").read().split()[0])
 except Exception: sys.exit(3)
 if abs(uptime - clock()) > 0.5: sys.exit(3)
 say(request + " + with python3\n" + request + " ok\n")
 while True:
-    request, verb, word = ask()
+    words = ask()
+    if words is None:
+        goal = 0; flip()
+        if asked: say_flip()
+        continue
+    request, verb, word = words
     if verb == "now": say("%s + now %.6f\n%s ok\n" % (request, clock(), request))
     elif verb == "at" and float(word) <= clock(): say(request + " no LATE ~\n")
-    elif verb == "at":
-        say(request + " ok\n")
-        while True:
-            left = float(word) - clock()
-            if left <= 0: break
-            if left > 0.0002: time.sleep(left - 0.0002)
-        flip()
+    elif verb == "at": goal = float(word); say(request + " ok\n")
+    elif verb == "cancel": goal = 0; say(request + (" no MOVED ~\n" if moved else " ok\n"))
+    elif verb == "flip" and goal: asked = True
     elif verb == "flip":
         if not moved: flip()
-        if failed == "" and os.readlink(link) == slot: say("%s + at %.6f\n%s ok\n" % (request, at, request))
-        else: say(request + " no FLIP_FAILED " + ("".join("\\0%03o" % byte for byte in failed.encode()) or "~") + "\n")
-        sys.exit(0)
+        say_flip()
     elif verb == "leave": say(request + " ok\n"); sys.exit(0)
     else: say(request + " no NO_VERB ~\n")
 '
 
-# The same by starting mv in time, on the wall clock, where that is finer than a second.
+# The same by starting mv in time, on the wall clock, where that is finer than a second. A process of its own waits, so that
+# requests are heard meanwhile.
 aim_by_shell() {
   moved=''
   clock
@@ -1437,11 +1469,13 @@ aim_by_shell() {
     case $verb in
       now) clock; say "now $t"; printf '%s ok\n' "$id" ;;
       at) aim_at "$word" ;;
-      flip) [ -n "$moved" ] || move; tell_move && printf '%s ok\n' "$id"; return ;;
-      leave) printf '%s ok\n' "$id"; return ;;
+      cancel) if call_off; then printf '%s ok\n' "$id"; else say_no MOVED ''; fi ;;
+      flip) await_move; [ -n "$moved" ] || move; tell_move && printf '%s ok\n' "$id"; return ;;
+      leave) call_off; printf '%s ok\n' "$id"; return ;;
       *) say_no NO_VERB "$verb" ;;
     esac
   done
+  call_off
 }
 
 move() {
@@ -1454,22 +1488,49 @@ tell_move() {
   if has_flipped && [ "$(readlink "$link")" = "$slot" ]; then say "at $moved"; else say_no FLIP_FAILED "$error"; fi
 }
 
-# To start mv takes a millisecond or so; a sleep can be late by much more. When the clock has stepped meanwhile, nothing moves.
 aim_at() {
   micro "$1"
   goal=$us
   tell_time
   left=$((goal - us))
   [ "$left" -gt 0 ] || { say_no LATE ''; return; }
+  need_work || { say_no WRITE_FAILED 'no directory for the time of the flip'; return; }
+  rm -f "$work/moved"
+  move_at </dev/null 2>/dev/null &
+  waiter=$!
+}
+
+# To start mv takes a millisecond or so; a sleep can be late by much more. When the clock has stepped meanwhile, nothing moves.
+# While it sleeps it can be ended; after that it moves the link. It acknowledges by itself, as soon as it can be ended.
+move_at() {
+  trap - HUP INT TERM
   printf '%s ok\n' "$id"
+  exec >/dev/null
   uptime_now
   apart=$((us / 10000 - up))
   [ "$left" -le 30000 ] || sleep "$(((left - 25000) / 1000000)).$(printf %06d $(((left - 25000) % 1000000)))"
+  trap '' TERM
   tell_time
   while [ "$us" -lt $((goal - 1000)) ]; do tell_time; done
   uptime_now
   apart=$((us / 10000 - up - apart))
   if [ "$apart" -lt 50 ] && [ "$apart" -gt -50 ]; then move; else error='the clock of this host stepped' moved=$t; fi
+  printf '%s %s\n' "$moved" "$error" >"$work/moved"
+}
+
+# Ends the process that waits; fails when the link has moved.
+call_off() {
+  [ -z "$waiter" ] || kill "$waiter" 2>/dev/null
+  await_move
+  [ -z "$moved" ]
+}
+
+# Sets moved and error when the process that waits has moved the link, or has tried to.
+await_move() {
+  [ -n "$waiter" ] || return 0
+  wait "$waiter" 2>/dev/null
+  waiter=''
+  if [ -s "$work/moved" ]; then read -r moved error <"$work/moved"; elif has_flipped; then moved='~'; fi
 }
 
 tell_time() { clock; micro "$t"; }
@@ -1496,7 +1557,9 @@ verb_revert() {
     *) say_no WRITE_FAILED "cannot write to $record"; return ;;
   esac
   if take_back; then
-    if [ -L "$record/there.$run_id/cancelled" ]; then say 'moved no'; else say 'moved yes'; fi
+    # Before a power cut it may have moved, and the move was lost with the power.
+    run_field boot
+    if [ ! -L "$record/there.$run_id/cancelled" ]; then say 'moved yes'; elif [ "$v" = "$boot" ]; then say 'moved no'; fi
     keep_staged "$2"
     decide reverted || need_run "$1" || return
   else
@@ -1729,6 +1792,7 @@ problem() {
 # ---- ways in ---------------------------------------------------------------------------------------------------
 
 clean_up() {
+  [ -z "$waiter" ] || kill "$waiter" 2>/dev/null
   [ -z "$work" ] || rm -rf "$work"
   verb_unlock
 }

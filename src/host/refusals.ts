@@ -24,6 +24,10 @@ const MEANINGS: Readonly<Record<string, Meaning>> = {
     what: 'the instant of the flip had passed when it arrived',
     hint: 'Look at the load of the host, then deploy again',
   },
+  MOVED: {
+    what: 'the link had moved before the host heard that the instant was cancelled',
+    hint: 'Look at the load and the network of the hosts, then deploy again',
+  },
   FLIP_FAILED: { what: null, hint: 'Mend what the host says, then deploy again' },
   REVERT_FAILED: { what: null, hint: RECOVER },
   WRITE_FAILED: { what: null, hint: 'Look for a full or read-only disk on this host' },

@@ -133,6 +133,9 @@ export async function openSession(options: SessionOptions, signal?: AbortSignal)
     async schedule(instant, signal) {
       await talk.ask({ phase: 'flip', verb: 'at', args: [(instant / 1000).toFixed(6)], signal });
     },
+    async cancel(signal) {
+      await talk.ask({ phase: 'flip', verb: 'cancel', signal });
+    },
     async flip(deployment, signal) {
       aiming = false;
       const at = find(await talk.ask({ phase: 'flip', verb: 'flip', args: [deployment], signal }), 'at')?.[0] ?? '';
@@ -145,14 +148,11 @@ export async function openSession(options: SessionOptions, signal?: AbortSignal)
         args: [deployment, reject ? 'reject' : 'keep'],
         signal,
       } as const;
-      const waits = aiming;
-      // While the host waits for the instant of its flip, it does not read what comes over the same channel.
+      // What waits for the instant of the flip may not have answered yet: nothing over the same channel comes before that.
       const reply =
-        waits && lease?.usable ? await lease.ask(request) : await ask('revert', 'revert', request.args, signal);
+        aiming && lease?.usable ? await lease.ask(request) : await ask('revert', 'revert', request.args, signal);
       const moved = find(reply, 'moved')?.[0];
-      if (moved === 'yes') return true;
-      // A host that was lost meanwhile may have moved its link, and lost that too with its power.
-      return moved === 'no' && waits ? false : null;
+      return moved === 'yes' ? true : moved === 'no' ? false : null;
     },
     async confirm(deployment, signal) {
       await ask('confirm', 'confirm', [deployment], signal);

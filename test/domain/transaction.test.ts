@@ -2,9 +2,10 @@ import { describe, expect, it } from 'vitest';
 import type { Failure, FailureKind } from '../../src/domain/error.ts';
 import type { HostPart, Planned } from '../../src/domain/plan.ts';
 import type { Observation } from '../../src/domain/slot.ts';
+import { isLate } from '../../src/domain/transaction/instant.ts';
 import { next, start } from '../../src/domain/transaction/machine.ts';
 import { makeResult } from '../../src/domain/transaction/result.ts';
-import type { Input, Order, State, Step } from '../../src/domain/transaction/state.ts';
+import type { HostState, Input, Order, State, Step } from '../../src/domain/transaction/state.ts';
 
 /** How a deployment really stands on a host, which the machine can only guess when an answer was lost. */
 type Standing = 'idle' | 'armed' | 'scheduled' | 'flipped' | 'reverted' | 'confirmed';
@@ -19,7 +20,7 @@ interface Node {
   readonly moved: boolean;
 }
 
-const SETTINGS = { until: 'confirm', staging: true, waiting: false, maxSkew: 100, tries: 2 } as const;
+const SETTINGS = { until: 'confirm', staging: true, waiting: false, maxSkew: 100, tries: 2, instants: 1 } as const;
 
 function observe(host: string): Observation {
   const slots = ['a', 'b'].map(slot => ({
@@ -101,8 +102,18 @@ function answers(order: Order, world: World): readonly Answer[] {
   switch (kind) {
     case 'arm':
       return tried('armed');
-    case 'schedule':
-      return tried(standing === 'armed' ? 'scheduled' : standing);
+    case 'schedule': {
+      const scheduled = standing === 'armed' ? 'scheduled' : standing;
+      const late = fail(order, 'timed-out', 'NOT_ACKNOWLEDGED');
+      return [
+        ...tried(scheduled),
+        stays(fail(order, 'refused', 'LATE')),
+        stays(late),
+        { input: late, world: { ...world, [host]: scheduled } },
+      ];
+    }
+    case 'cancel':
+      return cancelled(order, standing).map(([input, after]) => ({ input, world: { ...world, [host]: after } }));
     case 'flip':
       if (standing === 'scheduled') return tried('flipped');
       return standing === 'flipped' ? [stays(done), stays(lost)] : [stays(fail(order, 'refused')), stays(lost)];
@@ -127,6 +138,23 @@ function answers(order: Order, world: World): readonly Answer[] {
   }
 }
 
+/** With how the deployment then stands. What has moved cannot be cancelled, whoever has reverted it since. */
+function cancelled(order: Order, standing: Standing): readonly (readonly [Input, Standing])[] {
+  const done: Input = { kind: 'done', order: order.kind, host: order.host };
+  const moved = fail(order, 'refused', 'MOVED');
+  const lost = fail(order, 'lost');
+  switch (standing) {
+    case 'scheduled':
+      return [[done, 'armed'], [lost, 'armed'], [lost, 'scheduled']]; // biome-ignore format: a table
+    case 'flipped':
+      return [[moved, standing], [lost, standing]]; // biome-ignore format: a table
+    case 'reverted':
+      return [[done, standing], [moved, standing], [lost, standing]]; // biome-ignore format: a table
+    default:
+      return [[done, standing], [lost, standing]]; // biome-ignore format: a table
+  }
+}
+
 /** As the host does that put its link back. */
 function tellWhetherMoved({ input, world }: Answer, moved: boolean): Answer {
   return { input: input.kind === 'done' ? { ...input, moved } : input, world };
@@ -139,12 +167,14 @@ interface Walk {
   readonly aborts?: boolean;
   /** Guards fire and times run out, at any instant. */
   readonly guards?: boolean;
+  /** How many instants are chosen at most. */
+  readonly instants?: number;
 }
 
 /** Walks every order of answers, and calls `check` at every end. Equal situations are walked once. */
-function walk({ hosts, check, aborts = false, guards = false }: Walk): number {
+function walk({ hosts, check, aborts = false, guards = false, instants = 2 }: Walk): number {
   const seen = new Set<string>();
-  const first = start({ hosts, settings: SETTINGS });
+  const first = start({ hosts, settings: { ...SETTINGS, instants } });
   const world = Object.fromEntries(hosts.map(host => [host, 'idle' as const]));
   const stack: Node[] = [{ step: first, world, pending: first.orders, votes: [], moved: false }];
   let ends = 0;
@@ -169,10 +199,16 @@ function walk({ hosts, check, aborts = false, guards = false }: Walk): number {
 }
 
 function describeNode({ step, world, pending, moved }: Node): string {
-  const { phase, waiting, aborted, late, decided, agreed, hosts } = step.state;
-  const known = hosts.map(host => [host.link, host.stayed, host.voted, host.locked, host.tries, host.failure?.kind]);
+  const { phase, waiting, aborted, late, decided, agreed, instants, cancelling, hosts } = step.state;
+  const known = hosts.map(host => [host.link, host.stayed, host.voted, host.locked, host.tries, blameOf(host)]);
   const orders = pending.map(order => [order.kind, order.host]).sort();
-  return JSON.stringify([phase, waiting, aborted, late, decided, agreed, known, Object.values(world), orders, moved]);
+  const run = [phase, waiting, aborted, late, decided, agreed, instants, cancelling];
+  return JSON.stringify([run, known, Object.values(world), orders, moved]);
+}
+
+/** As far as the machine looks at it. */
+function blameOf({ failure }: HostState): string | undefined {
+  return failure === null ? undefined : isLate(failure) ? 'late' : failure.kind;
 }
 
 /** Hosts that were told the instant flip when it comes, whoever else has acknowledged it. */
@@ -195,7 +231,10 @@ function disturb(node: Node): readonly Node[] {
 function goOn(node: Node, order: Order, { input, world }: Answer): Node {
   const step = next(node.step.state, input, planAll);
   const voted = input.kind === 'done' && input.order === 'verify' ? [...node.votes, order.host] : node.votes;
-  if (step.orders.some(one => one.kind === 'schedule')) expect([...voted].sort()).toEqual(Object.keys(world).sort());
+  if (step.orders.some(one => one.kind === 'schedule')) {
+    expect([...voted].sort()).toEqual(Object.keys(world).sort());
+    for (const standing of Object.values(world)) expect(['armed', 'reverted']).toContain(standing);
+  }
   const pending = [...node.pending.filter(one => one !== order), ...step.orders];
   return { step, world, votes: voted, pending, moved: node.moved || Object.values(world).includes('flipped') };
 }
@@ -253,9 +292,25 @@ describe('the machine', () => {
     120_000,
   );
 
-  it('keeps its promises on every path of three hosts', () => {
-    expect(walk({ hosts: ['a', 'b', 'c'], check: checkPromises, guards: true })).toBeGreaterThan(100);
-  }, 120_000);
+  it.each([
+    { name: 'with guards and time', guards: true, instants: 1 },
+    { name: 'with a second instant', guards: false, instants: 2 },
+  ])(
+    'keeps its promises on every path of three hosts, $name',
+    how => {
+      expect(walk({ hosts: ['a', 'b', 'c'], check: checkPromises, ...how })).toBeGreaterThan(100);
+    },
+    120_000,
+  );
+
+  it('commits at another instant when all hosts have acknowledged that the last one was cancelled', () => {
+    const committed = new Set<number>();
+    const check = (state: State): void => {
+      if (state.outcome === 'committed') committed.add(state.instants);
+    };
+    walk({ hosts: ['a', 'b'], check, instants: 3 });
+    expect(committed).toEqual(new Set([1, 2, 3]));
+  });
 
   it('is caught by this walk when it claims a commit too early', () => {
     const lying = (state: State, world: World, moved: boolean): void =>

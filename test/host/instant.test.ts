@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { FleetEvent } from '../../src/domain/event.ts';
 import { deploy, status } from '../../src/index.ts';
 import type { HostClock, HostSession } from '../../src/ports.ts';
@@ -11,6 +11,8 @@ import { findUserlands, type Userland } from '../support/userlands.ts';
 const WAYS = findUserlands().flatMap(userland =>
   AIMERS.map((_, unfit) => ({ ...userland, unfit: AIMERS.slice(0, unfit) })).concat({ ...userland, unfit: AIMERS }),
 );
+
+const PATIENTLY = { timeout: 30_000 };
 
 let local: LocalFleet;
 let agents: Agents;
@@ -66,6 +68,37 @@ describe.each(WAYS)('a host under $name without $unfit', way => {
     await expect(session.flip('d')).rejects.toThrow(/FLIP_FAILED/);
     expect(await local.link('web1')).toBe(null);
     expect(readRuns(local)).toEqual(['d.reverted']);
+  });
+
+  it('does not flip when the instant is cancelled, and flips at another one', async () => {
+    const { session, clock } = await armed();
+    await session.schedule(hostTime(clock) + 600_000);
+    await session.cancel();
+    expect(await local.link('web1')).toBe(null);
+    const instant = hostTime(clock) + 1_000;
+    await session.schedule(instant);
+    expect(await session.flip('d')).toBeGreaterThanOrEqual(instant - 1);
+    expect(await local.link('web1')).toBe('foo_l');
+  });
+
+  it('refuses to cancel an instant that has come', async () => {
+    const { session, clock } = await armed();
+    await session.schedule(hostTime(clock) + 500);
+    await vi.waitFor(async () => expect(await local.link('web1')).toBe('foo_l'), PATIENTLY);
+    await expect(session.cancel()).rejects.toThrow(/MOVED/);
+    expect(await session.revert('d', false)).toBe(true);
+    expect(await local.link('web1')).toBe(null);
+  });
+
+  it('does not flip when the requests end before the instant', async () => {
+    const { session, clock } = await armed();
+    const instant = hostTime(clock) + 1_000;
+    await session.schedule(instant);
+    session.close();
+    await vi.waitFor(() => expect(hostTime(clock)).toBeGreaterThan(instant + 100), PATIENTLY);
+    const other = await agents.open();
+    expect(await other.revert('d', false)).toBe(false);
+    expect(await local.link('web1')).toBe(null);
   });
 
   it('flips on order where no instant was named, and says that it had moved when it is reverted', async () => {

@@ -2,6 +2,7 @@
 
 import { startGuard } from './guarding.ts';
 import { directoryOf, NAME, RECORD, ROOT } from './host.ts';
+import { awaitInstant } from './instant.ts';
 import { needLock } from './lock.ts';
 import { STEP, type Steps } from './process.ts';
 import { finishRun, keepStaged, settle, takeBack } from './settling.ts';
@@ -10,8 +11,8 @@ import {
   field,
   hasFlipped,
   isSettled,
+  needRun,
   readLink,
-  readRun,
   readSlot,
   type Shell,
   say,
@@ -114,49 +115,9 @@ function* forgetRuns(s: Shell): Steps {
   }
 }
 
-function* needRun(s: Shell, deployment: string): Steps<boolean> {
-  yield* readRun(s);
-  if (s.state !== '' && s.runId === deployment) return true;
-  return sayNo(s, 'NOT_ARMED', `the record holds no deployment ${deployment}`);
-}
-
-/** From here on it waits for an instant. */
-export function* aim(s: Shell, [deployment = '']: readonly string[]): Steps<boolean> {
-  if (!(yield* needRun(s, deployment)) || !(yield* needLock(s))) return false;
-  if (s.state !== 'armed') return sayNo(s, 'NOT_ARMED', `the deployment is ${s.state}`);
-  s.renamedAt = null;
-  say(s, 'with', 'sim');
-  return true;
-}
-
-export function* now(s: Shell): Steps<boolean> {
-  yield STEP;
-  say(s, 'now', s.host.seconds().toFixed(6));
-  return true;
-}
-
-export function* leave(): Steps<boolean> {
-  yield STEP;
-  return true;
-}
-
-/** Acknowledges, and renames at that time of its clock, whoever has decided what by then. */
-export function* at(s: Shell, [time = '']: readonly string[]): Steps<boolean> {
-  const { disk } = s.host;
-  yield STEP;
-  const left = Number(time) - s.host.seconds();
-  if (left <= 0) return sayNo(s, 'LATE', '');
-  s.process.write(`${s.id} ok\n`);
-  s.answered = true;
-  yield left * 1000;
-  yield STEP;
-  disk.rename(`there.${s.runId}`, NAME, ROOT, NAME);
-  s.renamedAt = s.host.seconds();
-  return true;
-}
-
 export function* flip(s: Shell, [deployment = '']: readonly string[]): Steps<boolean> {
   const { disk } = s.host;
+  if (s.goal !== null && !(yield* awaitInstant(s))) return false;
   if (s.renamedAt === null) {
     if (!(yield* needRun(s, deployment)) || !(yield* needLock(s))) return false;
     if (s.state !== 'armed') return sayNo(s, 'NOT_ARMED', `the deployment is ${s.state}`);
@@ -188,7 +149,8 @@ export function* revert(s: Shell, [deployment = '', how = '']: readonly string[]
       return sayNo(s, 'WRITE_FAILED', 'cannot write to the record');
   }
   if (yield* takeBack(s)) {
-    say(s, 'moved', disk.has(`there.${s.runId}`, 'cancelled') ? 'no' : 'yes');
+    if (!disk.has(`there.${s.runId}`, 'cancelled')) say(s, 'moved', 'yes');
+    else if (field(s, 'boot') === String(s.host.boot)) say(s, 'moved', 'no');
     yield* keepStaged(s, how);
     if (!(yield* decide(s, 'reverted')) && !(yield* needRun(s, deployment))) return false;
   } else {

@@ -6,6 +6,8 @@ import type { Process } from './process.ts';
 
 export const VERBS = [
   'arm',
+  'at',
+  'cancel',
   'flip',
   'confirm',
   'revert',

@@ -18,6 +18,7 @@ export class Laws {
   /** By host and token: whose lock it was. */
   readonly #owners = new Map<string, string>();
   readonly #votes = new Map<string, Set<Host>>();
+  readonly #calledOff = new Set<Host>();
   readonly #flipped = new Map<string, Set<Host>>();
   /** Deployments of which it was said that no link moved, that all went back, that all stay. */
   readonly #unmoved = new Set<string>();
@@ -44,6 +45,12 @@ export class Laws {
     if (!proven) return;
     const deployment = this.#owners.get(`${host.name} ${token}`) ?? '';
     this.#votes.set(deployment, (this.#votes.get(deployment) ?? new Set()).add(host));
+  }
+
+  /** @param off whether the host has acknowledged that the last instant does not count */
+  calledOff(host: Host, off: boolean): void {
+    if (off) this.#calledOff.add(host);
+    else this.#calledOff.delete(host);
   }
 
   see(host: Host, change: Change): void {
@@ -78,6 +85,7 @@ export class Laws {
     if (from === undefined || !from.directory.startsWith('there.')) return;
     const deployment = from.directory.slice('there.'.length);
     if (this.#unmoved.has(deployment)) this.fail(host, 'flipped after it was said that no link moved');
+    if (this.#calledOff.has(host)) this.fail(host, 'flipped after it had acknowledged the cancel');
     this.#flipped.set(deployment, (this.#flipped.get(deployment) ?? new Set()).add(host));
     const votes = this.#votes.get(deployment);
     for (const name of participantsOf(host, deployment))

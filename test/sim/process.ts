@@ -6,11 +6,18 @@ import type { Link } from './network.ts';
 /** What a process reads: a message, or null at the end of its input. */
 export type Message = Buffer | null;
 
-/** Yields `STEP` before each thing that happens in one step, `INPUT` to read, and milliseconds to sleep. */
+/**
+ * Yields `STEP` before each thing that happens in one step, `INPUT` to read, `inputWithin` to read for a time, and milliseconds
+ * to sleep. What is read for a time is undefined when the time is over.
+ */
 export type Steps<T = void> = Generator<number, T, Message | undefined>;
 
 export const STEP = 0;
 export const INPUT = -1;
+
+export function inputWithin(milliseconds: number): number {
+  return INPUT - Math.max(0.001, milliseconds);
+}
 
 /** Where the output of a process goes. */
 export interface Outlet {
@@ -52,6 +59,8 @@ export class Process {
   readonly #steps: Steps<number>;
   readonly #input: Message[] = [];
   #waiting = false;
+  /** How often it has waited for input. */
+  #waits = 0;
   #cut = false;
 
   constructor({ host, parent, session, outlet, body }: Birth) {
@@ -107,10 +116,10 @@ export class Process {
         return;
       }
       message = undefined;
-      if (value === INPUT) {
+      if (value <= INPUT) {
         const next = this.#input.shift();
         if (next === undefined) {
-          this.#waiting = true;
+          this.#await(INPUT - value);
           return;
         }
         message = next;
@@ -121,6 +130,18 @@ export class Process {
         return;
       }
     }
+  }
+
+  /** @param time milliseconds; 0: for ever */
+  #await(time: number): void {
+    this.#waiting = true;
+    const wait = ++this.#waits;
+    if (time === 0) return;
+    this.host.world.timeline.at(time, () => {
+      if (!this.#waiting || this.#waits !== wait) return;
+      this.#waiting = false;
+      this.resume();
+    });
   }
 
   /** Ends it between two steps. */

@@ -1,8 +1,9 @@
 /** The simulated agent's ways in: the login's prelude, `serve` and `receive`, and the verbs that only read (agent.sh). */
 
 import { decodeWord } from '../../src/host/words.ts';
-import { aim, arm, at, confirm, flip, forward, leave, now, revert } from './arming.ts';
+import { arm, confirm, flip, forward, revert } from './arming.ts';
 import { directoryOf, RECORD } from './host.ts';
+import { aim, at, cancel, hear, leave, now } from './instant.ts';
 import { beat, isHolderAlive, lastBeat, lock, unlock, use } from './lock.ts';
 import { INPUT, type Process, STEP, type Steps } from './process.ts';
 import { claimed, field, makeShell, newestLock, readLink, readRun, type Shell, say, sayNo } from './shell.ts';
@@ -24,6 +25,7 @@ const VERBS: Readonly<Record<string, Verb>> = {
   aim,
   now,
   at,
+  cancel,
   leave,
   flip,
   revert,
@@ -68,8 +70,8 @@ function refuse(self: Process, nonce: string, code: string): number {
 function* serve(self: Process): Steps<number> {
   const s = makeShell(self);
   for (;;) {
-    const line = yield INPUT;
-    if (line === null || line === undefined) break;
+    const line = yield* hear(s);
+    if (line === null) break;
     const [id = '', verb = '', ...words] = line.toString('latin1').trimEnd().split(' ');
     s.id = id;
     self.turnTo(verb);
@@ -78,8 +80,7 @@ function* serve(self: Process): Steps<number> {
     const done = yield* (VERBS[verb] ?? unknown)(s, words.map(decodeWord));
     self.ending = true;
     yield STEP;
-    if (done && !s.answered) s.out.push(`${id} ok\n`);
-    s.answered = false;
+    if (done) s.out.push(`${id} ok\n`);
     if (verb !== 'probe' && verb !== 'fetch')
       self.host.world.tell(() => `${self.host.name}[${self.pid}] > ${s.out.join('').trimEnd()}`);
     self.write(Buffer.concat(s.out.map(part => (typeof part === 'string' ? Buffer.from(part, 'latin1') : part))));

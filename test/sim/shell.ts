@@ -26,10 +26,10 @@ export interface Shell {
   /** What the live link says, and the slot that it points to. */
   text: string;
   at: string;
-  /** When it renamed at an instant that was scheduled, in seconds of this boot; null: it did not. */
+  /** When it is to rename, in seconds of this boot; null: nothing is waited for. */
+  goal: number | null;
+  /** When it renamed at such an instant; null: it did not. */
   renamedAt: number | null;
-  /** The request was answered before it was carried out. */
-  answered: boolean;
   /** By slot, of this session. */
   readonly scans: Map<string, Scanned>;
 }
@@ -52,8 +52,8 @@ export function makeShell(process: Process, slots: readonly string[] = SLOTS): S
     owns: false,
     pulse: '',
     beaten: 0,
+    goal: null,
     renamedAt: null,
-    answered: false,
     ...empty,
   };
 }
@@ -165,6 +165,12 @@ export function newestRun(host: Host): string {
 export function splitRun(run: string): [id: string, state: string] {
   const [, , id = '', state = ''] = run.split('.');
   return [id, state];
+}
+
+export function* needRun(s: Shell, deployment: string): Steps<boolean> {
+  yield* readRun(s);
+  if (s.state !== '' && s.runId === deployment) return true;
+  return sayNo(s, 'NOT_ARMED', `the record holds no deployment ${deployment}`);
 }
 
 export function* hasFlipped(s: Shell): Steps<boolean> {

@@ -53,7 +53,8 @@ class Tally {
     this.#counts.set(what, (this.#counts.get(what) ?? 0) + count);
   }
 
-  addWorld({ coordinators, chaos }: World): void {
+  addWorld({ coordinators, chaos, hosts }: World): void {
+    for (const host of hosts) this.add('cancel heard', host.turns.get('cancel') ?? 0);
     for (const { actor, result, crashed } of coordinators)
       this.add(`${actor.command} ${crashed ? 'crashed' : result?.outcome}`);
     for (const [kind, count] of chaos.struck) this.add(`struck by ${kind}`, count);
@@ -99,7 +100,8 @@ describe('a simulated fleet', () => {
       if (path !== undefined) return;
       for (const happened of ['committed', 'reverted', 'unchanged', 'unknown', 'locked', 'crashed'])
         expect(tally.get(`deploy ${happened}`), happened).toBeGreaterThan(0);
-      expect(tally.get('recover settled')).toBeGreaterThan(0);
+      for (const happened of ['recover settled', 'cancel heard'])
+        expect(tally.get(happened), happened).toBeGreaterThan(0);
     },
     60_000 + runs * 1_000,
   );
@@ -164,6 +166,7 @@ describe('a simulated fleet', () => {
     ['no barrier', /serves \S+, which is|before \S+ had voted/],
     ['no fencing', /under token \d+, and \d+ was given|written while it was live/],
     ['no cancel', /is reverted, and its link says/],
+    ['deaf to cancel', /after it had acknowledged the cancel/],
     ['decider ignored', /before the decider/],
     ['unseen taken for reverted', /the outcome is reverted/],
   ])(

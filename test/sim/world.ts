@@ -20,6 +20,7 @@ export type Broken =
   | 'no barrier'
   | 'no fencing'
   | 'no cancel'
+  | 'deaf to cancel'
   | 'decider ignored'
   | 'unseen taken for reverted';
 

@@ -1,20 +1,8 @@
 /** Phase two: the flip and everything after it, up to the settled fleet. */
 
 import type { Outcome } from '../event.ts';
-import { enterPhase, orderMovers, release } from './orders.ts';
+import { enterPhase, release } from './orders.ts';
 import { decider, flipOrdered, measureSkew, movers, type State, type Step } from './state.ts';
-
-/** Every host is told the same instant. One that does not acknowledge it in time is answered with revert before it comes. */
-export function scheduleFlip(state: State): Step {
-  const hosts = state.hosts.map(host => ({ ...host, flipOrdered: host.part !== null && !host.part.current }));
-  const ordered = { ...state, hosts };
-  return enterPhase(ordered, 'flip', 'schedule', movers(ordered));
-}
-
-/** The instant comes: every host is asked how its flip went. */
-export function startFlip(state: State): Step {
-  return orderMovers({ ...state, agreed: true }, 'flip');
-}
 
 /** If any link moved and not all did, or not together enough, the answer is revert. */
 export function judgeFlip(state: State): Step {

@@ -17,6 +17,7 @@ export function learn(state: State, input: Extract<Input, { kind: 'done' }>): St
     case 'verify':
       return updateHost(state, input.host, { voted: true });
     case 'arm':
+    case 'cancel':
       return updateHost(state, input.host, { link: 'armed' });
     case 'flip':
       return updateHost(state, input.host, { link: 'moved', flippedAt: input.at ?? null });
@@ -46,6 +47,8 @@ function guessLink(host: HostState, { order, failure }: Extract<Input, { kind: '
       return refused ? 'untouched' : 'doubtful';
     case 'schedule':
       return refused ? 'armed' : 'doubtful';
+    case 'cancel':
+      return failure.code === 'MOVED' ? 'moved' : 'doubtful';
     case 'flip':
       return 'doubtful';
     case 'confirm':

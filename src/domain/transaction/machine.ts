@@ -4,7 +4,8 @@
  */
 
 import type { Failure, Phase } from '../error.ts';
-import { decide, finishConfirm, finishRevert, judgeFlip, scheduleFlip, startFlip, startRevert } from './commit.ts';
+import { decide, finishConfirm, finishRevert, judgeFlip, startRevert } from './commit.ts';
+import { judgeCancel, judgeSchedule, scheduleFlip } from './instant.ts';
 import { blame, learn } from './learn.ts';
 import { enterPhase, lockAgain, orderMovers, orderNext, release, retry } from './orders.ts';
 import { type Input, type Planner, type Settings, type State, type Step, updateHost } from './state.ts';
@@ -37,6 +38,8 @@ export function start({ hosts, settings }: Start): Step {
     aborted: false,
     late: false,
     lockings: 1,
+    instants: 0,
+    cancelling: false,
     agreed: false,
     decided: 'no',
     instant: 0,
@@ -89,7 +92,7 @@ function advance(state: State, plan: Planner): Step {
       return ends ? startRevert(state) : scheduleFlip(state);
     case 'flip':
       if (state.agreed) return judgeFlip(state);
-      return ends ? startRevert(state) : startFlip(state);
+      return state.cancelling ? judgeCancel(state) : judgeSchedule(state);
     case 'decide':
       return decide(state);
     case 'confirm':

@@ -63,6 +63,8 @@ function order(state: State, kind: OrderKind, { name, part }: HostState, attempt
       return part === null ? [] : [{ kind, host: name, part }];
     case 'revert':
       return [{ kind, host: name, attempt, reject: state.agreed }];
+    case 'schedule':
+      return [{ kind, host: name, attempt: state.instants }];
     case 'lock':
     case 'confirm':
     case 'forward':

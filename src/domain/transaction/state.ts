@@ -6,8 +6,10 @@ import type { HostPart, Planned } from '../plan.ts';
 import type { Observation } from '../slot.ts';
 
 export type Order =
-  | { readonly kind: 'connect' | 'probe' | 'arm' | 'schedule' | 'flip' | 'renew' | 'unlock'; readonly host: string }
+  | { readonly kind: 'connect' | 'probe' | 'arm' | 'cancel' | 'flip' | 'renew' | 'unlock'; readonly host: string }
   | { readonly kind: 'stage' | 'verify'; readonly host: string; readonly part: HostPart }
+  /** Every attempt, counted from 1, is another instant, with more time before it. */
+  | { readonly kind: 'schedule'; readonly host: string; readonly attempt: number }
   /** Given again after a pause while an answer is missing: `attempt` counts from 1. */
   | { readonly kind: 'lock' | 'confirm' | 'forward'; readonly host: string; readonly attempt: number }
   /** `reject`: the release was live somewhere, so that it is marked as reverted on every host. */
@@ -83,6 +85,8 @@ export interface Settings {
   readonly maxSkew: number;
   /** How often a confirm, forward or revert is given to one host at most. */
   readonly tries: number;
+  /** How many instants are chosen at most. */
+  readonly instants: number;
 }
 
 export interface State {
@@ -97,6 +101,10 @@ export interface State {
   readonly late: boolean;
   /** How often the fleet was asked for its locks. */
   readonly lockings: number;
+  /** How many instants of the flip were chosen. */
+  readonly instants: number;
+  /** The last of them is being cancelled on every host. */
+  readonly cancelling: boolean;
   /** Every host has acknowledged the instant of its flip. */
   readonly agreed: boolean;
   /** `asked`: the commit has been ordered of the decider; nothing may be reverted from here unless it refused. */
