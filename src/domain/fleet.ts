@@ -1,10 +1,14 @@
 /** The servers of an inventory and what is released to them. Pure data: all paths and defaults are resolved. */
 
+import type { ArtifactSource } from './artifact.ts';
+
 export interface Fleet {
   readonly app: App;
   readonly hosts: readonly Host[];
   readonly strategy: Strategy;
   readonly checks: Checks;
+  /** What is released when nobody names a release. */
+  readonly source?: ArtifactSource;
 }
 
 export interface App {

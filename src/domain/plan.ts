@@ -2,6 +2,7 @@
 
 import type { Failure } from './error.ts';
 import type { Host } from './fleet.ts';
+import { type Pull, planPull } from './pull.ts';
 import { checkReadiness, refuse } from './readiness.ts';
 import { type Manifest, type ReleaseId, type Tree, totalSize } from './release.ts';
 import {
@@ -24,6 +25,8 @@ export type Aim =
       readonly release: ReleaseId;
       readonly label: string;
       readonly manifest: Manifest;
+      /** Bytes of the artifact that a host can fetch and unpack itself; none: everything is sent. */
+      readonly artifact?: number | null;
     }
   | { readonly kind: 'flip'; readonly release: string | null }
   | { readonly kind: 'rollback'; readonly acceptDrift: boolean };
@@ -41,6 +44,8 @@ export interface HostPart {
   readonly expected: ReleaseId;
   /** Null when nothing is staged. */
   readonly transfer: Transfer | null;
+  /** How the host fetches the release itself; null: it is sent. */
+  readonly pull: Pull | null;
   readonly overwrites: { readonly release: ReleaseId | null; readonly label: string } | null;
   /** The live slot has no record yet: what is in it is recorded first. */
   readonly recordLive: boolean;
@@ -109,6 +114,7 @@ interface Staging {
   readonly release: ReleaseId;
   readonly label: string;
   readonly manifest: Manifest;
+  readonly artifact?: number | null;
 }
 
 function stagePart(aim: Staging, observation: Observation): HostPart {
@@ -117,6 +123,8 @@ function stagePart(aim: Staging, observation: Observation): HostPart {
   const target = current ? live : targetSlot(observation);
   const idle = observation.scans[target.slot] ?? null;
   const served = live === null ? null : (observation.scans[live.slot] ?? null);
+  const { artifact = null, manifest } = aim;
+  const transfer = current ? null : planTransfer(manifest, idle, served);
   return {
     host: observation.host,
     slot: target.slot,
@@ -125,7 +133,8 @@ function stagePart(aim: Staging, observation: Observation): HostPart {
     release: aim.release,
     label: aim.label,
     expected: aim.release,
-    transfer: current ? null : planTransfer(aim.manifest, idle, served),
+    transfer,
+    pull: transfer === null ? null : planPull({ artifact, manifest, transfer, live: served, observation }),
     overwrites: !current && target.exists ? { release: target.release, label: target.label } : null,
     recordLive: live !== null && live.release === null,
     drift: null,

@@ -7,7 +7,7 @@ import type { HistoryLine, HostSession, ScanWish } from '../ports.ts';
 import { measureClock } from './clock.ts';
 import { type Conversation, openConversation } from './conversation.ts';
 import { readFacts, readScanHeads } from './observe.ts';
-import { upload } from './receive.ts';
+import { pullArtifact, upload } from './receive.ts';
 import { explainRefusal } from './refusals.ts';
 import { createScans, type ManifestCache } from './scans.ts';
 import type { AgentStart } from './start.ts';
@@ -98,6 +98,10 @@ export async function openSession(options: SessionOptions, signal?: AbortSignal)
       await ask('stage', 'begin', [request.slot, request.release, fromText(request.label), request.deployment], signal);
       await upload({ start: more, token, request, signal });
     },
+    async pull(request, signal) {
+      await ask('stage', 'begin', [request.slot, request.release, fromText(request.label), request.deployment], signal);
+      return pullArtifact({ start: more, token, request, signal });
+    },
     async prove({ slot, expected, release, label }, signal) {
       const reply = await ask('verify', 'prove', [slot, expected, release, fromText(label)], signal);
       if (find(reply, 'proven') !== undefined) return { proven: true };
@@ -165,7 +169,9 @@ export async function openSession(options: SessionOptions, signal?: AbortSignal)
       const reply = await ask('probe', 'needs', []);
       const texts = (key: string): readonly string[] =>
         reply.lines.filter(line => line.key === key).map(line => show(line.words[0] ?? ''));
-      return { problems: texts('problem'), warnings: texts('warning') };
+      const fetcher = FETCHERS.find(one => one === find(reply, 'fetcher')?.[0]);
+      if (fetcher === undefined) throw talk.refuseNonsense('needs without a fetcher');
+      return { problems: texts('problem'), warnings: texts('warning'), fetcher };
     },
     async adopt({ allowGap }) {
       const slot = host.app.slots[0] ?? '';
@@ -181,6 +187,8 @@ export async function openSession(options: SessionOptions, signal?: AbortSignal)
     },
   };
 }
+
+const FETCHERS = ['curl', 'wget', 'simple', 'none'] as const;
 
 /** The host counts time in hundredths of a second. */
 function hundredths(milliseconds: number): string {

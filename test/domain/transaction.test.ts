@@ -60,6 +60,7 @@ function planAll(observations: ReadonlyMap<string, Observation>): Planned {
       label: '',
       expected: 'sha256:r',
       transfer: null,
+      pull: null,
       overwrites: null,
       recordLive: false,
       drift: null,
@@ -235,6 +236,7 @@ function resultOf(state: State) {
     release: null,
     label: '',
     bytesSent: new Map(),
+    bytesPulled: new Map(),
     partial: false,
   } as const;
   return makeResult(state, facts);
