@@ -29,6 +29,8 @@ if (process.env.FLEETFLIP_SIM_SEED !== undefined || process.env.FLEETFLIP_SIM_PA
   const runsOf = seed => Math.min(BATCH, total - (seed - 1) * BATCH);
   const held = await pMap(seeds, seed => tell(runsOf(seed), seed), { concurrency: availableParallelism() });
   const broken = seeds.filter((_, at) => !held[at]);
-  console.log(`${total} stories, ${broken.length === 0 ? '0 violations' : `violations with seed ${broken.join(', ')}`}`);
+  console.log(
+    `${total} stories, ${broken.length === 0 ? '0 violations' : `violations with seed ${broken.join(', ')}`}`,
+  );
   process.exitCode = broken.length === 0 ? 0 : 1;
 }

@@ -88,8 +88,8 @@ export const MISDEEDS = {
       cut(answering);
     };
   },
-  /** Every time. */
-  cutAlways: (): Misdeed => cut,
+  /** Every time, after very little. */
+  cutAlways: (): Misdeed => answering => cut(answering, 1000),
   /** As a server that knows nothing of ranges, and cuts off the first time. */
   withoutRanges(whole: Buffer): Misdeed {
     let done = false;
@@ -129,11 +129,11 @@ export const MISDEEDS = {
   },
 } as const;
 
-function cut({ asked, response, bytes }: Answering): void {
+function cut({ asked, response, bytes }: Answering, most = Math.ceil(bytes.length / 2)): void {
   const from = Number(/\d+/.exec(asked.range ?? '0')?.[0]);
   const range = { 'content-range': `bytes ${from}-${from + bytes.length - 1}/${from + bytes.length}` };
   response.writeHead(from > 0 ? 206 : 200, { 'content-length': bytes.length, ...(from > 0 ? range : {}) });
-  response.write(bytes.subarray(0, Math.ceil(bytes.length / 2)), () => setTimeout(() => response.destroy(), 50));
+  response.write(bytes.subarray(0, most), () => setImmediate(() => response.destroy()));
 }
 
 function headers(file: Buffer, from: number): Record<string, string | number> {
