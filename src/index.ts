@@ -3,6 +3,7 @@
  * results; what is thrown (FleetflipError) happened before any host was contacted.
  */
 
+export type { ArtifactSource } from './domain/artifact.ts';
 export { describeFailure, type Failure, type FailureKind, FleetflipError, type Phase } from './domain/error.ts';
 export type { Command, FleetEvent, HostOutcome, HostResult, Outcome, Result } from './domain/event.ts';
 export type { App, Checks, CommandCheck, Fleet, Host, JumpHost, SshSettings, Strategy } from './domain/fleet.ts';
@@ -19,6 +20,7 @@ export {
   rollback,
   stage,
 } from './engine/deploy.ts';
+export { type PackOptions, type PackResult, pack } from './engine/pack.ts';
 export { recover } from './engine/recover.ts';
 export { check, history, plan, status } from './engine/status.ts';
 export { type AdoptOptions, adopt, type HeldLock, type UnlockOptions, unlock } from './engine/upkeep.ts';

@@ -78,6 +78,26 @@ export interface StageRequest {
   readonly onSent: (bytes: number) => void;
 }
 
+/** What a host fetches itself, with which its idle slot is filled anew. */
+export interface PullRequest {
+  readonly slot: string;
+  readonly release: ReleaseId;
+  readonly label: string;
+  readonly deployment: string;
+  /** The live slot that `copy` is taken from. */
+  readonly from: string | null;
+  readonly copy: readonly ByteString[];
+  /** Unix seconds: of everything that is not copied. */
+  readonly mtime: number;
+  readonly artifact: {
+    /** May hold secrets: it goes to the host, and nowhere else. */
+    readonly url: string;
+    readonly size: number;
+    readonly sha256: string;
+    readonly packed: 'gzip' | 'plain';
+  };
+}
+
 export interface ArmRequest {
   readonly slot: string;
   readonly release: ReleaseId;
@@ -132,6 +152,8 @@ export interface HistoryLine {
 export interface Needs {
   readonly problems: readonly string[];
   readonly warnings: readonly string[];
+  /** What it would fetch an artifact with; `simple` cannot be told a secret. */
+  readonly fetcher: 'curl' | 'wget' | 'simple' | 'none';
 }
 
 /**
@@ -161,6 +183,11 @@ export interface HostSession {
     request: { slot: string; paths: readonly ByteString[]; size: number },
     signal?: AbortSignal,
   ): Promise<Buffer>;
+  /**
+   * Instead of `stage`. Resolves with the bytes that the host fetched.
+   * @throws FleetflipError `PULL_FAILED` when it could not: nothing in the slot was changed, or the proof finds it
+   */
+  pull(request: PullRequest, signal?: AbortSignal): Promise<number>;
   /** Scans the slot; when its id is the expected one, flushes it and records it as verified. */
   prove(
     request: { slot: string; expected: ReleaseId; release: ReleaseId; label: string },

@@ -2,9 +2,11 @@
 
 import { writeFile } from 'node:fs/promises';
 import { basename, dirname, relative } from 'node:path';
+import { FleetflipError } from '../domain/error.ts';
 import type { Command, Result } from '../domain/event.ts';
-import { type Fleet, inventoryTemplate, type PlanReport, type RunOptions } from '../index.ts';
-import { type Ask, type CommonOptions, withFleet } from './surroundings.ts';
+import { type Fleet, inventoryTemplate, type PlanReport, pack, type RunOptions } from '../index.ts';
+import { type Ask, announce, type CommonOptions, withFleet } from './surroundings.ts';
+import { createWitness } from './witness.ts';
 
 export interface Transacting {
   readonly command: Command;
@@ -45,8 +47,26 @@ export function judgePlan({ refusals }: PlanReport): number {
   return refusals.length > 0 ? 1 : 0;
 }
 
-export function labelOf({ label }: CommonOptions): { label?: string } {
+export function labelOf({ label }: { readonly label?: string | undefined }): { label?: string } {
   return label === undefined ? {} : { label };
+}
+
+/** Packs a release, and says its id and where it is. */
+export async function writeArtifact(release: string, { to, label, output }: CommonOptions): Promise<number> {
+  const kind = output === 'json' ? 'json' : 'plain';
+  try {
+    const result = await pack(release, { ...(to === undefined ? {} : { to }), ...labelOf({ label }) });
+    const { file, size, sha256 } = result.artifact;
+    const said =
+      kind === 'json' ? JSON.stringify(result) : `${result.release}\n${file}: ${size} bytes, sha256 ${sha256}`;
+    process.stdout.write(`${said}\n`);
+    return result.exitCode;
+  } catch (thrown) {
+    if (!(thrown instanceof FleetflipError)) throw thrown;
+    const refused = createWitness('pack').refuse(thrown.failures);
+    announce(refused, kind);
+    return refused.exitCode;
+  }
 }
 
 /** Never writes over a file. */

@@ -4,7 +4,7 @@ import { runDemo } from '../demo/index.ts';
 import type { Command } from '../domain/event.ts';
 import { adopt, check, deploy, flip, history, plan, recover, rollback, stage, status, unlock } from '../index.ts';
 import { describeHolders, formatHistory, formatPlan, formatStatus } from '../render/index.ts';
-import { judgePlan, labelOf, nameSelf, report, transact, writeInventory } from './actions.ts';
+import { judgePlan, labelOf, nameSelf, report, transact, writeArtifact, writeInventory } from './actions.ts';
 import type { CommonOptions } from './surroundings.ts';
 
 /** `fleet`: it takes the options of commands that meet the fleet. */
@@ -19,7 +19,8 @@ interface Words {
   readonly run: (args: readonly (string | undefined)[], options: CommonOptions) => Promise<number>;
 }
 
-const RELEASE = ['<release>', 'a directory, a .tar, .tar.gz or .tgz file, or git:REF'] as const;
+const SOURCES = 'a directory, a .tar, .tar.gz or .tgz file, a URL, or git:REF';
+const RELEASE = ['[release]', `${SOURCES}; default: the inventory's source`] as const;
 const WAIT = ['--wait <time>', 'wait so long, such as 10m, for a fleet that another deployment holds'] as const;
 const LABEL = ['--label <text>', 'a name for people; default: what git describes'] as const;
 
@@ -31,11 +32,11 @@ export const COMMANDS: readonly CommandSpec[] = [
     fleet: true,
     options: [LABEL, WAIT],
     examples: ['fleetflip deploy ./dist --label v1.2.3', 'fleetflip deploy git:v1.2.3 --only eu --wait 10m'],
-    run: ([release = ''], options) =>
+    run: ([release], options) =>
       transact({
         command: 'deploy',
         options,
-        work: (fleet, run) => deploy(fleet, release, { ...run, ...labelOf(options) }),
+        work: (fleet, run) => deploy(fleet, release ?? null, { ...run, ...labelOf(options) }),
       }),
   },
   {
@@ -44,12 +45,15 @@ export const COMMANDS: readonly CommandSpec[] = [
     args: [RELEASE],
     fleet: true,
     options: [LABEL, WAIT],
-    examples: ['fleetflip stage ./dist', 'fleetflip stage build.tar.gz --label v1.2.3'],
-    run: ([release = ''], options) =>
+    examples: [
+      'fleetflip stage build.tar.gz --label v1.2.3',
+      'fleetflip stage https://files.example.com/v1.2.3.tar.gz',
+    ],
+    run: ([release], options) =>
       transact({
         command: 'stage',
         options,
-        work: (fleet, run) => stage(fleet, release, { ...run, ...labelOf(options) }),
+        work: (fleet, run) => stage(fleet, release ?? null, { ...run, ...labelOf(options) }),
       }),
   },
   {
@@ -103,11 +107,11 @@ export const COMMANDS: readonly CommandSpec[] = [
     fleet: true,
     options: [LABEL],
     examples: ['fleetflip plan ./dist', 'fleetflip plan git:main --output json'],
-    run: ([release = ''], options) =>
+    run: ([release], options) =>
       report({
         command: 'plan',
         options,
-        read: (fleet, run) => plan(fleet, release, { ...run, ...labelOf(options) }),
+        read: (fleet, run) => plan(fleet, release ?? null, { ...run, ...labelOf(options) }),
         format: formatPlan,
         judge: judgePlan,
       }),
@@ -183,6 +187,19 @@ export const COMMANDS: readonly CommandSpec[] = [
         format: formatHistory,
         judge: ({ hosts }) => (hosts.some(host => host.error !== undefined) ? 1 : 0),
       }),
+  },
+  {
+    name: 'pack',
+    description: 'write a release as one file that hosts can fetch from a URL, and FILE.id with its id',
+    args: [['<release>', SOURCES]],
+    fleet: false,
+    options: [
+      ['--to <file>', 'default: release-ID.tar.gz, with the beginning of the id'],
+      LABEL,
+      ['--output <kind>', 'plain or json; default: plain'],
+    ],
+    examples: ['fleetflip pack ./dist', 'fleetflip pack git:v1.2.3 --to v1.2.3.tar.gz'],
+    run: ([release = ''], options) => writeArtifact(release, options),
   },
   {
     name: 'init',

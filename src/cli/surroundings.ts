@@ -20,6 +20,7 @@ export interface CommonOptions {
   readonly allowGap?: boolean;
   readonly keep?: boolean;
   readonly wait?: string;
+  readonly to?: string;
 }
 
 /** How the output is shown when nobody says: live in a terminal, lines elsewhere. */

@@ -41,7 +41,7 @@ export function createWitness(command: Command): Witness {
       label,
       flip: { skewMs: null, errorMs: null },
       fleetSplit: false,
-      hosts: run.hosts.map(name => ({ name, outcome: each, slot: null, release: null, bytesSent: 0 })),
+      hosts: run.hosts.map(name => ({ name, outcome: each, slot: null, release: null, bytesSent: 0, bytesPulled: 0 })),
       errors,
     };
   }

@@ -38,7 +38,8 @@ export type Command =
   | 'recover'
   | 'unlock'
   | 'adopt'
-  | 'history';
+  | 'history'
+  | 'pack';
 
 interface At {
   readonly v: 1;
@@ -103,6 +104,8 @@ export interface HostPlanned extends At {
   /** Bytes of content to send, and to copy on the host. */
   readonly sendSize: number;
   readonly copySize: number;
+  /** Bytes of the artifact that the host fetches itself; 0: it gets what is sent. */
+  readonly pullSize: number;
   readonly send: number;
   readonly copy: number;
   readonly remove: number;
@@ -113,6 +116,16 @@ export interface Progress extends At {
   readonly host: string;
   /** Bytes of the archive. */
   readonly sent: number;
+  readonly total: number;
+}
+
+/** A host has fetched the artifact itself and unpacked it. */
+export interface Pulled extends At {
+  readonly kind: 'pulled';
+  readonly host: string;
+  /** Fetched now; what an earlier run had fetched does not count. */
+  readonly bytes: number;
+  /** Of the artifact. */
   readonly total: number;
 }
 
@@ -186,6 +199,8 @@ export interface HostResult {
   readonly slot: string | null;
   readonly release: ReleaseId | null;
   readonly bytesSent: number;
+  /** Bytes of the artifact that the host has fetched itself. */
+  readonly bytesPulled: number;
   /** Unix milliseconds on this machine's clock, with fractions. */
   readonly flippedAt?: number;
   readonly error?: { readonly code: string; readonly phase: Phase; readonly what: string; readonly hint: string };
@@ -215,6 +230,7 @@ export type FleetEvent =
   | HostRetried
   | HostPlanned
   | Progress
+  | Pulled
   | Vote
   | Barrier
   | Flipped

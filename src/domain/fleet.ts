@@ -1,5 +1,6 @@
 /** The servers of an inventory and what is released to them. Pure data: all paths and defaults are resolved. */
 
+import type { ArtifactSource } from './artifact.ts';
 import type { CompressWish } from './packing.ts';
 
 export interface Fleet {
@@ -7,6 +8,8 @@ export interface Fleet {
   readonly hosts: readonly Host[];
   readonly strategy: Strategy;
   readonly checks: Checks;
+  /** What is released when nobody names a release. */
+  readonly source?: ArtifactSource;
 }
 
 export interface App {

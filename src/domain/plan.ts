@@ -3,6 +3,7 @@
 import type { Failure } from './error.ts';
 import type { Host } from './fleet.ts';
 import type { Unpacker } from './packing.ts';
+import { type Pull, planPull } from './pull.ts';
 import { checkReadiness, refuse } from './readiness.ts';
 import { type Manifest, type ReleaseId, type Tree, totalSize } from './release.ts';
 import {
@@ -25,6 +26,8 @@ export type Aim =
       readonly release: ReleaseId;
       readonly label: string;
       readonly manifest: Manifest;
+      /** Bytes of the artifact that a host can fetch and unpack itself; none: everything is sent. */
+      readonly artifact?: number | null;
     }
   | { readonly kind: 'flip'; readonly release: string | null }
   | { readonly kind: 'rollback'; readonly acceptDrift: boolean };
@@ -42,6 +45,8 @@ export interface HostPart {
   readonly expected: ReleaseId;
   /** Null when nothing is staged. */
   readonly transfer: Transfer | null;
+  /** How the host fetches the release itself; null: it is sent. */
+  readonly pull: Pull | null;
   readonly overwrites: { readonly release: ReleaseId | null; readonly label: string } | null;
   readonly unpacks: readonly Unpacker[];
   /** The live slot has no record yet: what is in it is recorded first. */
@@ -111,6 +116,7 @@ interface Staging {
   readonly release: ReleaseId;
   readonly label: string;
   readonly manifest: Manifest;
+  readonly artifact?: number | null;
 }
 
 function stagePart(aim: Staging, observation: Observation): HostPart {
@@ -119,6 +125,8 @@ function stagePart(aim: Staging, observation: Observation): HostPart {
   const target = current ? live : targetSlot(observation);
   const idle = observation.scans[target.slot] ?? null;
   const served = live === null ? null : (observation.scans[live.slot] ?? null);
+  const { artifact = null, manifest } = aim;
+  const transfer = current ? null : planTransfer(manifest, idle, served);
   return {
     host: observation.host,
     slot: target.slot,
@@ -127,7 +135,8 @@ function stagePart(aim: Staging, observation: Observation): HostPart {
     release: aim.release,
     label: aim.label,
     expected: aim.release,
-    transfer: current ? null : planTransfer(aim.manifest, idle, served),
+    transfer,
+    pull: transfer === null ? null : planPull({ artifact, manifest, transfer, live: served, observation }),
     overwrites: !current && target.exists ? { release: target.release, label: target.label } : null,
     unpacks: observation.unpacks,
     recordLive: live !== null && live.release === null,

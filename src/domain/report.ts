@@ -62,6 +62,7 @@ export function lastSentence(result: Result): string {
 const DONE: Readonly<Partial<Record<Command, (count: string) => string>>> = {
   check: count => `Ready: ${count}. Nothing was changed.`,
   unlock: count => `No lock is held on ${count}. No link moved.`,
+  pack: () => 'The release is packed. No host was contacted.',
   adopt: count => `The live link points to a slot on ${count}.`,
 };
 

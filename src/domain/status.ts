@@ -46,6 +46,8 @@ export interface PlanReport {
   readonly kind: 'plan';
   readonly release: ReleaseId;
   readonly label: string;
+  /** What hosts would fetch themselves; null where there is nothing that they could. */
+  readonly artifact: { readonly url: string; readonly size: number; readonly sha256: string } | null;
   readonly current: boolean;
   readonly hosts: readonly HostPlan[];
   readonly refusals: readonly Failure[];
@@ -59,6 +61,8 @@ export interface HostPlan {
   readonly overwrites: { readonly release: ReleaseId | null; readonly label: string } | null;
   readonly send: number;
   readonly sendSize: number;
+  /** Bytes of the artifact that the host would fetch itself; 0: it would get what is sent. */
+  readonly pullSize: number;
   readonly copy: number;
   readonly copySize: number;
   readonly remove: number;

@@ -107,6 +107,7 @@ function part(observation: Observation, facts: SlotFacts, expected: string | nul
     label: facts.label,
     expected: expected ?? release,
     transfer: null,
+    pull: null,
     overwrites: null,
     unpacks: observation.unpacks,
     recordLive: live !== null && live.release === null,

@@ -3,11 +3,12 @@
 import type { Result } from '../domain/event.ts';
 import type { Fleet } from '../domain/fleet.ts';
 import type { Aim } from '../domain/plan.ts';
-import { loadRelease, type Release } from '../release/index.ts';
+import type { Release } from '../release/index.ts';
 import type { Context, RunOptions } from './context.ts';
 import { prepare } from './prepare.ts';
 import { finish } from './result.ts';
 import { runTransaction } from './run.ts';
+import { loadWanted, sizeToPull, warnOf } from './source.ts';
 
 export interface ReleaseOptions extends RunOptions {
   /** For people. Default: what git describes. */
@@ -18,16 +19,17 @@ export interface ReleaseOptions extends RunOptions {
 
 /**
  * Both phases: stages the release on every host, and flips all links when every host has proven it.
- * @param source a directory, a `.tar`, `.tar.gz` or `.tgz` file, or `git:REF`
+ * @param source a directory, a `.tar`, `.tar.gz` or `.tgz` file, an http or https URL, or `git:REF`; null: the `source` of the
+ * inventory. What is at a URL is fetched by the hosts themselves where most of it is missing there
  * @throws FleetflipError kind `refused` when release or selection is not usable; then no host was contacted.
  * What happens on hosts is in the result, never thrown.
  */
-export function deploy(fleet: Fleet, source: string, options: ReleaseOptions = {}): Promise<Result> {
+export function deploy(fleet: Fleet, source: string | null, options: ReleaseOptions = {}): Promise<Result> {
   return withRelease('deploy', fleet, source, options);
 }
 
 /** Phase one alone. Takes and throws what `deploy` does. */
-export function stage(fleet: Fleet, source: string, options: ReleaseOptions = {}): Promise<Result> {
+export function stage(fleet: Fleet, source: string | null, options: ReleaseOptions = {}): Promise<Result> {
   return withRelease('stage', fleet, source, options);
 }
 
@@ -56,15 +58,15 @@ export async function rollback(fleet: Fleet, options: RollbackOptions = {}): Pro
 async function withRelease(
   kind: 'deploy' | 'stage',
   fleet: Fleet,
-  source: string,
+  source: string | null,
   options: ReleaseOptions,
 ): Promise<Result> {
   const context = await prepare(kind, fleet, options);
-  const release = await loadRelease(source, { cwd: options.cwd ?? process.cwd(), label: options.label });
+  const release = await loadWanted(context, { named: source, label: options.label, cwd: options.cwd });
   try {
-    for (const what of release.warnings)
-      context.emit({ kind: 'warning', code: 'RELEASE_MODE', what, hint: 'A release has plain modes only' });
-    return await run(context, { kind, release: release.id, label: release.label, manifest: release.manifest }, release);
+    warnOf(release, context);
+    const { id, label, manifest } = release;
+    return await run(context, { kind, release: id, label, manifest, artifact: sizeToPull(release) }, release);
   } finally {
     await release.close();
   }

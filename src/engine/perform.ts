@@ -16,6 +16,7 @@ import type { Context } from './context.ts';
 import type { Flight } from './flight.ts';
 import { hold } from './hold.ts';
 import { pauseBefore } from './pause.ts';
+import { pull } from './pull.ts';
 import { hasteOf, type Pulse } from './pulse.ts';
 import type { Sessions } from './sessions.ts';
 
@@ -39,6 +40,7 @@ export interface Stagehands {
   readonly parts: () => ReadonlyMap<string, HostPart>;
   readonly flight: Flight;
   readonly bytesSent: Map<string, number>;
+  readonly bytesPulled: Map<string, number>;
 }
 
 /** @throws FleetflipError with the host's answer. */
@@ -124,7 +126,8 @@ async function stage(part: HostPart, session: HostSession, hands: Stagehands): P
   if (transfer === null) throw new Error('nothing to stage');
   const signal = deadline(hands);
   if (part.recordLive && part.live !== null) await session.record(part.live, signal);
-  await bring(transfer, { part, session, hands, signal });
+  const working = { part, session, hands, signal };
+  if (!(await pull(working))) await bring(transfer, working);
 }
 
 async function verify(part: HostPart, session: HostSession, hands: Stagehands): Promise<void> {

@@ -36,7 +36,7 @@ export function plainResult(context: Context, { outcome, hosts, errors = [] }: P
 }
 
 export function hostResult(name: string, outcome: HostOutcome, failure?: Failure): HostResult {
-  const base = { name, outcome, slot: null, release: null, bytesSent: 0 };
+  const base = { name, outcome, slot: null, release: null, bytesSent: 0, bytesPulled: 0 };
   if (failure === undefined) return base;
   const { code, phase, what, hint } = failure;
   return { ...base, error: { code, phase, what, hint } };

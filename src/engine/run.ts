@@ -30,6 +30,7 @@ export async function runTransaction({ context, aim, release }: Run): Promise<Om
   const pulse = startPulse(context, sessions);
   const archives = release === null ? null : createArchives(release);
   const bytesSent = new Map<string, number>();
+  const bytesPulled = new Map<string, number>();
   try {
     const state = await drive(context, aim, current => ({
       context,
@@ -38,6 +39,7 @@ export async function runTransaction({ context, aim, release }: Run): Promise<Om
       release,
       archives,
       bytesSent,
+      bytesPulled,
       flight: createFlight(context),
       instant: () => current().instant,
       parts: () => partsOf(current()),
@@ -49,6 +51,7 @@ export async function runTransaction({ context, aim, release }: Run): Promise<Om
       release: release?.id ?? null,
       label: release?.label ?? '',
       bytesSent,
+      bytesPulled,
       partial,
     });
   } finally {

@@ -1,17 +1,20 @@
 /** The commands that only read: status, plan, history, check. They leave no trace on the hosts. */
 
+import { showUrl } from '../domain/artifact.ts';
 import type { Result } from '../domain/event.ts';
 import type { Fleet } from '../domain/fleet.ts';
 import { type HostPart, makePlan } from '../domain/plan.ts';
+import { countBringing } from '../domain/pull.ts';
 import { findConflicts, idleSlots, isSettled, liveSlot, type Observation } from '../domain/slot.ts';
 import type { HistoryReport, HostPlan, HostStatus, PlanReport, StatusReport } from '../domain/status.ts';
-import { loadRelease } from '../release/index.ts';
+import type { Release } from '../release/index.ts';
 import type { RunOptions } from './context.ts';
 import type { ReleaseOptions } from './deploy.ts';
 import type { Answer } from './fan-out.ts';
 import { gather } from './gather.ts';
 import { prepare } from './prepare.ts';
 import { hostResult, plainResult } from './result.ts';
+import { loadWanted, sizeToPull, warnOf } from './source.ts';
 
 /** What is live and idle on every host. A host that cannot be reached is in the report, never thrown. */
 export async function status(fleet: Fleet, options: RunOptions = {}): Promise<StatusReport> {
@@ -38,12 +41,14 @@ export async function status(fleet: Fleet, options: RunOptions = {}): Promise<St
 
 /**
  * What `deploy` would do and send, and which release it overwrites.
+ * @param source as for `deploy`
  * @throws FleetflipError kind `refused` when the release is not usable
  */
-export async function plan(fleet: Fleet, source: string, options: ReleaseOptions = {}): Promise<PlanReport> {
+export async function plan(fleet: Fleet, source: string | null, options: ReleaseOptions = {}): Promise<PlanReport> {
   const context = await prepare('plan', fleet, options);
-  const release = await loadRelease(source, { cwd: options.cwd ?? process.cwd(), label: options.label });
+  const release = await loadWanted(context, { named: source, label: options.label, cwd: options.cwd });
   try {
+    warnOf(release, context);
     const answers = await gather({
       context,
       phase: 'probe',
@@ -54,14 +59,15 @@ export async function plan(fleet: Fleet, source: string, options: ReleaseOptions
     const { id, label, manifest } = release;
     const now = Math.floor(context.clock.now() / 1000);
     const planned = makePlan(
-      { kind: 'deploy', release: id, label, manifest },
+      { kind: 'deploy', release: id, label, manifest, artifact: sizeToPull(release) },
       { hosts: context.hosts, observations, now },
     );
     const parts = planned.ok ? planned.plan.parts : [];
     const unreachable = answers.flatMap(answer => (answer.ok ? [] : [answer.failure]));
     const refusals = [...unreachable, ...(planned.ok ? [] : planned.refusals)];
     const current = parts.length === context.hosts.length && parts.every(part => part.current);
-    return { v: 1, kind: 'plan', release: id, label, current, hosts: parts.map(describePart), refusals };
+    const artifact = describeArtifact(release);
+    return { v: 1, kind: 'plan', release: id, label, artifact, current, hosts: parts.map(describePart), refusals };
   } finally {
     await release.close();
   }
@@ -96,9 +102,11 @@ export async function check(fleet: Fleet, options: RunOptions = {}): Promise<Res
   const results = answers.map(answer => {
     const { name } = answer.host;
     if (!answer.ok) return hostResult(name, 'failed', answer.failure);
-    const { problems, warnings } = answer.value;
+    const { problems, warnings, fetcher } = answer.value;
     for (const what of warnings)
       emit({ kind: 'warning', host: name, code: 'HOST_SETTING', what, hint: 'Change it, or have recover at hand' });
+    if (fleet.source !== undefined && fetcher === 'none')
+      emit({ kind: 'warning', host: name, code: 'NO_FETCHER', what: 'the host has neither curl nor wget', hint: SENT });
     if (problems.length === 0) return hostResult(name, 'unchanged');
     const hint = 'Mend this on the host, then check again';
     return hostResult(name, 'failed', {
@@ -142,16 +150,16 @@ function describeHost(answer: Answer<Observation>, conflicts: ReadonlyMap<string
   };
 }
 
-function describePart({ host, slot, current, overwrites, transfer }: HostPart): HostPlan {
-  return {
-    name: host,
-    slot,
-    current,
-    overwrites,
-    send: transfer?.send.length ?? 0,
-    sendSize: transfer?.sendSize ?? 0,
-    copy: transfer?.copy.length ?? 0,
-    copySize: transfer?.copySize ?? 0,
-    remove: transfer?.remove.length ?? 0,
-  };
+/** What a host without curl and wget gets of a source. */
+const SENT = 'The release is sent to it; to let it fetch the artifact itself, install curl';
+
+function describeArtifact(release: Release): PlanReport['artifact'] {
+  const { artifact } = release;
+  if (artifact === null || sizeToPull(release) === null) return null;
+  return { url: showUrl(artifact.url), size: artifact.size, sha256: artifact.sha256 };
+}
+
+function describePart(part: HostPart): HostPlan {
+  const { host, slot, current, overwrites } = part;
+  return { name: host, slot, current, overwrites, ...countBringing(part) };
 }

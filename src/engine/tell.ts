@@ -1,6 +1,7 @@
 /** The machine's steps to events. */
 
 import type { Failure, Phase } from '../domain/error.ts';
+import { countBringing } from '../domain/pull.ts';
 import type { Drift } from '../domain/slot.ts';
 import { isLate } from '../domain/transaction/instant.ts';
 import { type HostState, type Input, movers, type State } from '../domain/transaction/state.ts';
@@ -34,21 +35,8 @@ export function createTeller(context: Context): (before: State | null, after: St
 
   function tellPart({ name, part }: HostState): void {
     if (part === null) return;
-    const { slot, overwrites, transfer, drift } = part;
-    const counts = {
-      send: transfer?.send.length ?? 0,
-      copy: transfer?.copy.length ?? 0,
-      remove: transfer?.remove.length ?? 0,
-    };
-    emit({
-      kind: 'host-planned',
-      host: name,
-      slot,
-      overwrites,
-      sendSize: transfer?.sendSize ?? 0,
-      copySize: transfer?.copySize ?? 0,
-      ...counts,
-    });
+    const { slot, overwrites, drift } = part;
+    emit({ kind: 'host-planned', host: name, slot, overwrites, ...countBringing(part) });
     if (drift !== null) tellDrift(name, slot, drift);
   }
 

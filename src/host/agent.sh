@@ -1008,6 +1008,7 @@ verb_prove() {
   read_slot "$1"
   flush_slot "$1" && { [ "$s_state" = verified ] || { store_scan "$1" && note_slot "$1" verified "$3" "$4" staged no; }; } ||
     { say_no WRITE_FAILED "cannot write to $record"; return; }
+  rm -rf "$record"/pull.* "$record"/tree.*
   say proven
 }
 
@@ -1074,7 +1075,7 @@ verb_run() {
 
 # receive ROOT NAME TOKEN SLOT none|lists|KIND[.gz|.zst] FROM [REMOVES WORD...], payload on standard input. KIND: archive, or
 # patch, which makes the archive with the help of the files of FROM. Of the words the first are removed before and the others
-# copied from FROM.
+# copied from FROM. For a pull see there.
 receive() {
   token=$3
   slot=$4
@@ -1086,17 +1087,18 @@ receive() {
   holds_lock || { fail_receive 'the lock is not held'; return; }
   read_slot "$slot"
   [ "$s_state" = unproven ] && [ -d "$root/$slot" ] || { fail_receive "$slot was not made ready"; return; }
-  [ $# -eq 0 ] || error=$(take_words "$@" 2>&1) || { fail_receive "$error"; return; }
+  [ "$kind" = pull ] || [ $# -eq 0 ] || error=$(take_words "$@" 2>&1) || { fail_receive "$error"; return; }
   case $kind in
     none) ;;
     archive) error=$({ umask 022 && cd "$root/$slot" && tar -xopf -; } 2>&1) ;;
-    archive.*) error=$({ umask 022 && cd "$root/$slot" && unpack | tar -xopf -; } 2>&1) ;;
-    patch.*) error=$({ umask 022 && cd "$root/$slot" && unpack | patch "$root/$from" | tar -xopf -; } 2>&1) ;;
+    archive.*) error=$({ umask 022 && cd "$root/$slot" && decompress | tar -xopf -; } 2>&1) ;;
+    patch.*) error=$({ umask 022 && cd "$root/$slot" && decompress | patch "$root/$from" | tar -xopf -; } 2>&1) ;;
     lists) error=$(take_lists 2>&1) ;;
+    pull) pull "$@" ;;
     *) false ;;
   esac || { fail_receive "$error"; return; }
   forget_writer
-  echo 'done'
+  echo "done${pulled:+ $pulled}"
 }
 
 fail_receive() {
@@ -1106,7 +1108,7 @@ fail_receive() {
   return 1
 }
 
-unpack() {
+decompress() {
   case $kind in *.zst) zstd -dcq ;; *) gzip -dc ;; esac
 }
 
@@ -1201,20 +1203,20 @@ take_lists() {
   rm -rf "$lists" && mkdir "$lists" && tar -xopf - -C "$lists" || { rm -rf "$lists"; return 1; }
   # shellcheck disable=SC2002 # see each
   (umask 022 && cd "$root/$slot" && { [ ! -s "$lists/remove" ] || each "$lists/remove" rm -rf --; } &&
-    { [ ! -s "$lists/copy" ] || cat "$lists/copy" | copy_files; })
+    { [ ! -s "$lists/copy" ] || cat "$lists/copy" | copy_files "$root/$slot"; })
   taken=$?
   rm -rf "$lists"
   return $taken
 }
 
-# From the live slot, with the mtimes, the names from standard input. Not every tar reads lists, so they are arguments; what a
+# copy_files DIR: from the live slot, with the mtimes, the names from standard input. Not every tar reads lists, so they are arguments; what a
 # broken pipe loses is found by the proof.
 copy_files() {
   # shellcheck disable=SC2016 # expanded by the inner shell
   # GNU tar takes a backslash in a name for an escape, unless it is told not to.
   case $(tar --version 2>/dev/null) in *GNU*) create='tar --no-unquote -cf - "$@"' ;; *) create='tar -cf - "$@"' ;; esac
   # shellcheck disable=SC2016
-  (cd "$root/$from" && xargs -0 sh -c "$create"' | (cd "$0" && tar -xopf -)' "$root/$slot")
+  (cd "$root/$from" && xargs -0 sh -c "$create"' | (cd "$0" && tar -xopf -)' "$1")
 }
 
 # take_words REMOVES WORD...
@@ -1222,7 +1224,7 @@ take_words() {
   umask 022
   cd "$root/$slot" || return 1
   [ "$1" -eq 0 ] || say_names 1 "$@" | xargs -0 rm -rf -- || return 1
-  [ $# -eq $(($1 + 1)) ] || say_names 2 "$@" | copy_files
+  [ $# -eq $(($1 + 1)) ] || say_names 2 "$@" | copy_files "$root/$slot"
 }
 
 # say_names 1|2 COUNT WORD...: the first words, or those after them, decoded, each ended by NUL.
@@ -1235,6 +1237,150 @@ say_names() {
     unword "$one"
     printf '%s\0' "$v"
   done
+}
+
+# ---- pulling ---------------------------------------------------------------------------------------------------
+
+# receive ROOT NAME TOKEN SLOT pull FROM SHA SIZE LENGTH gzip|plain: this host fetches the artifact itself. On standard input
+# come a line with the URL, as a word, and LENGTH bytes with the lists; then it stays open as long as the coordinator waits.
+# Until the artifact is whole, proven and unpacked, nothing in the slot changes. Sets error, and pulled: bytes fetched now.
+pull() {
+  exec 3<&0
+  part=$record/pull.$1 lists=$record/lists.$$ tree=$record/tree.$$ pulled=0
+  read -r url && unword "$url" && url=$v || { error='no URL came'; return 1; }
+  forget_pulls
+  error=$({ mkdir -m 700 "$lists" && head -c "$3" | tar -xopf - -C "$lists"; } 2>&1) && download "$1" "$2" &&
+    error=$({ unpack "$4" && fill_slot; } 2>&1)
+  pull_ended=$?
+  [ ! -d "$tree" ] || rm -f "$part"
+  rm -rf "$lists" "$tree"
+  return $pull_ended
+}
+
+# What other pulls have left here; the part of this one is what it goes on from.
+forget_pulls() {
+  rm -rf "$record"/lists.* "$record"/tree.*
+  for one in "$record"/pull.*; do
+    [ "$one" = "$part" ] || rm -f "$one"
+  done
+}
+
+# Sets fetcher: the program that fetches. A wget that is not GNU's is simple: it takes the URL as an argument only.
+find_fetcher() {
+  if has curl; then fetcher=curl; elif ! has wget; then fetcher=none; else
+    case $(wget --version 2>/dev/null) in *GNU*) fetcher=wget ;; *) fetcher=simple ;; esac
+  fi
+}
+
+# download SHA SIZE: what an earlier run has left may be of another file: then everything is fetched once more.
+download() {
+  find_fetcher
+  case $fetcher/$url in
+    none/*) error='it has neither curl nor wget'; return 1 ;;
+    simple/*[?@]*) error='its wget would show the URL, which holds a secret, to everybody on the host'; return 1 ;;
+  esac
+  measure "$part"
+  left=$size
+  fetch_whole "$@" && return 0
+  [ "$left" -gt 0 ] && [ ! -e "$part" ] && [ ! -e "$lists/alone" ] && fetch_whole "$@"
+}
+
+# fetch_whole SHA SIZE: as long as every try brings something, the next one goes on from there. What is not the artifact is
+# removed.
+fetch_whole() {
+  tries=0
+  while measure "$part"; [ "$size" -lt "$2" ]; do
+    [ $((tries += 1)) -le 20 ] || { error="it was cut off again and again: $error"; return 1; }
+    had=$size
+    fetch_more "$2"
+    [ "$size" -gt "$had" ] || fetch_anew "$2" || return 1
+    pulled=$((pulled + size - had))
+    [ ! -e "$lists/alone" ] || { error='nobody waits for it any more'; return 1; }
+  done
+  [ "$size" -eq "$2" ] && sum_file "$part" && [ "$sum" = "$1" ] && return 0
+  rm -f "$part"
+  error='what it gets from the URL is another artifact'
+  return 1
+}
+
+# Sets size, of a file that may not be there.
+measure() {
+  size=0
+  [ ! -f "$1" ] || size=$(($(wc -c <"$1")))
+}
+
+# Where going on brought nothing, the server may not know how: from the beginning, and what is here stays until that works.
+fetch_anew() {
+  [ "$had" -gt 0 ] && [ ! -e "$lists/alone" ] && mv -f "$part" "$part.old" || return 1
+  fetch_more "$1"
+  if [ "$size" -gt 0 ]; then rm -f "$part.old"; had=0; return 0; fi
+  mv -f "$part.old" "$part"
+  return 1
+}
+
+# fetch_more SIZE: never much more than that. Ends with the standard input, which ends with the coordinator. Sets size and error.
+fetch_more() {
+  (
+    ulimit -f $(($1 / 512 + 1)) 2>/dev/null
+    fetch
+  ) </dev/null >/dev/null 2>"$lists/said" 3<&- &
+  child=$!
+  (
+    while read -r _; do :; done
+    : >"$lists/alone"
+    kill "$child"
+  ) <&3 >/dev/null 2>&1 &
+  watch=$!
+  wait "$child" 2>/dev/null
+  kill "$watch" 2>/dev/null
+  wait "$watch" 2>/dev/null
+  error="$fetcher: $(head -c 1000 "$lists/said" 2>/dev/null)"
+  measure "$part"
+}
+
+# The URL comes over a pipe, so that no list of processes shows it. What a login has set for curl could make it tell more than
+# it should.
+fetch() {
+  case $fetcher in
+    curl)
+      exec curl -q -g -s -S -f -L --proto =http,https --connect-timeout 30 --speed-limit 1 --speed-time 60 \
+        -C - -o "$part" -K - <<CONFIG
+url = "$url"
+CONFIG
+      ;;
+    wget)
+      exec wget -nv -c -t 1 -T 60 -O "$part" -i - <<CONFIG
+$url
+CONFIG
+      ;;
+    # Some of these die of -T.
+    simple) exec wget -q -c -O "$part" "$url" ;;
+  esac
+}
+
+# unpack gzip|plain: into a tree that nobody else enters, with the modes and mtimes that the slot will have.
+unpack() {
+  # shellcheck disable=SC2002 # see each
+  (umask 022 && mkdir -m 700 "$tree" && cd "$tree" && {
+    case $1 in gzip) gzip -dc <"$part" | tar -xopf - ;; *) tar -xopf - <"$part" ;; esac
+  } && found -type d ! -perm 755 && on_found chmod 755 &&
+    found -type f ! -perm 755 '(' -perm -100 -o -perm -010 -o -perm -001 ')' && on_found chmod 755 &&
+    found -type f ! -perm 755 ! -perm 644 && on_found chmod 644 &&
+    found ! -type l && on_found touch -r "$lists/mtime" &&
+    { [ ! -s "$lists/copy" ] || cat "$lists/copy" | copy_files "$tree"; })
+}
+
+# found TEST...: lists what find finds here, for on_found COMMAND...
+found() { find . "$@" -print0 >"$lists/found"; }
+
+on_found() { [ ! -s "$lists/found" ] || each "$lists/found" "$@"; }
+
+# The tree takes the place of what is in the slot.
+fill_slot() {
+  holds_lock || { echo 'the lock is not held'; return 1; }
+  # shellcheck disable=SC2016 # expanded by the inner shell
+  (cd "$root/$slot" && found ! -name . -prune && on_found rm -rf --) &&
+    (cd "$tree" && found ! -name . -prune && on_found sh -c 'mv -f -- "$@" "$0/"' "$root/$slot")
 }
 
 # ---- phase two -------------------------------------------------------------------------------------------------
@@ -1754,6 +1900,8 @@ sys.exit(0 if libc.renameat2(-100, os.fsencode(sys.argv[1]), -100, os.fsencode(s
 verb_needs() {
   find_lacking
   for tool in $lacking; do problem "the host lacks $tool"; done
+  find_fetcher
+  say "fetcher $fetcher"
   warn_of_logind
   if [ ! -d "$root" ]; then
     problem "the root directory $root does not exist"

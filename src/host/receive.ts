@@ -1,12 +1,14 @@
-/** Payloads to a host, each over a channel of its own: the lists, then the archive. */
+/** Payloads to a host, each over a channel of its own: the lists, then the archive; or what it needs for a pull. */
 
+import { once } from 'node:events';
 import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { hideSecrets } from '../domain/artifact.ts';
 import { show } from '../domain/bytes.ts';
 import { FleetflipError } from '../domain/error.ts';
 import type { Packing } from '../domain/packing.ts';
-import type { Exit, StageRequest } from '../ports.ts';
-import { buildLists } from './lists.ts';
+import type { Exit, PullRequest, StageRequest } from '../ports.ts';
+import { buildLists, buildPullLists } from './lists.ts';
 import { type AgentStart, startAgent } from './start.ts';
 import { stoppedBy, type Talk, talkFailure } from './talk.ts';
 import type { ByteReader } from './wire.ts';
@@ -22,24 +24,18 @@ export interface Upload {
 
 /** @throws FleetflipError when a payload did not arrive whole; the slot stays unproven. */
 export async function upload({ start, token, request, signal }: Upload): Promise<void> {
-  const words = listWords(request);
-  if (words === null) {
-    const lists = Readable.from([buildLists(request.remove, request.copy)]);
-    const quiet = { ...request, onSent: () => undefined };
-    await send({ start, token, request: quiet, signal, kind: 'lists', words: [], payload: lists });
+  const { slot, from, remove, copy, packing = null, archive, onSent } = request;
+  const short = listWords(request);
+  const words = (kind: string): readonly string[] => [token, slot, kind, from ?? slot];
+  if (short === null) {
+    const payload = Readable.from([buildLists(remove, copy)]);
+    await send({ start, words: words('lists'), payload, signal });
   }
-  if (request.archive !== null) {
-    await send({
-      start,
-      token,
-      request,
-      signal,
-      kind: kindOf(request.packing ?? null),
-      words: words ?? [],
-      payload: request.archive(),
-    });
-  } else if (words !== null && words.length > 0) {
-    await send({ start, token, request, signal, kind: 'none', words, payload: Readable.from([]) });
+  const listed = short ?? [];
+  if (archive !== null) {
+    await send({ start, words: [...words(kindOf(packing)), ...listed], payload: archive(), onSent, signal });
+  } else if (listed.length > 0) {
+    await send({ start, words: [...words('none'), ...listed], payload: Readable.from([]), signal });
   }
 }
 
@@ -57,35 +53,70 @@ function kindOf(packing: Packing | null): string {
   return `${packing.patched ? 'patch' : 'archive'}.${packing.compression === 'zstd' ? 'zst' : 'gz'}`;
 }
 
-interface Payload extends Upload {
-  readonly kind: string;
-  readonly words: readonly string[];
-  readonly payload: NodeJS.ReadableStream;
+export interface PullOrder {
+  readonly start: AgentStart;
+  /** Of the lock under which it is done. */
+  readonly token: string;
+  readonly request: PullRequest;
+  readonly signal: AbortSignal | undefined;
 }
 
-async function send({ start, token, request, signal, kind, words, payload }: Payload): Promise<void> {
+/**
+ * Lets the host fetch the artifact; it gives up when we do.
+ * @returns the bytes that it fetched
+ * @throws FleetflipError `PULL_FAILED` when it said that it could not
+ */
+export async function pullArtifact({ start, token, request, signal }: PullOrder): Promise<number> {
+  const { slot, from, copy, mtime, artifact } = request;
+  const lists = buildPullLists(copy, mtime);
+  const { url, size, sha256, packed } = artifact;
+  const ended = new AbortController();
+  async function* untilAnswered(): AsyncGenerator<Buffer> {
+    yield Buffer.concat([Buffer.from(`${encodeWord(url)}\n`), lists]);
+    if (!ended.signal.aborted) await once(ended.signal, 'abort');
+  }
+  const words = [token, slot, 'pull', from ?? slot, sha256, String(size), String(lists.length), packed];
+  try {
+    const onVerdict = (): void => ended.abort();
+    return await send({ start, words, payload: Readable.from(untilAnswered()), signal, onVerdict });
+  } catch (thrown) {
+    if (!(thrown instanceof FleetflipError) || thrown.failure.kind !== 'failed') throw thrown;
+    throw pullFailed(start, thrown.failure.what);
+  } finally {
+    ended.abort();
+  }
+}
+
+interface Payload {
+  readonly start: AgentStart;
+  /** Of the agent's verb. */
+  readonly words: readonly string[];
+  readonly payload: NodeJS.ReadableStream;
+  readonly signal: AbortSignal | undefined;
+  readonly onSent?: (bytes: number) => void;
+  readonly onVerdict?: () => void;
+}
+
+/** @returns the number that the host says */
+async function send({ start, words, payload, signal, onSent = () => undefined, onVerdict }: Payload): Promise<number> {
   const talk: Talk = { host: start.host, phase: 'stage' };
-  const { channel, reader, complaints } = await startAgent(start, {
-    verb: 'receive',
-    words: [token, request.slot, kind, request.from ?? request.slot, ...words],
-    signal,
-  });
+  const { channel, reader, complaints } = await startAgent(start, { verb: 'receive', words, signal });
   const stop = (): void => channel.destroy();
   signal?.addEventListener('abort', stop, { once: true });
   try {
-    const counted = (chunks: AsyncIterable<string | Buffer>): AsyncIterable<string | Buffer> =>
-      count(chunks, request.onSent);
+    const counted = (chunks: AsyncIterable<string | Buffer>): AsyncIterable<string | Buffer> => count(chunks, onSent);
     const sent = pipeline(payload, counted, channel.stdin as Writable, signal === undefined ? {} : { signal }).then(
       () => null,
       message,
     );
-    const verdict = await readVerdict(reader);
+    const verdict = await readVerdict(reader).finally(onVerdict);
     const problem = await Promise.race([sent, channel.exit.then(() => null)]);
     const exit = await channel.exit;
-    if (verdict === 'done' && problem === null && exit.code === 0) return;
-    if (verdict !== null && verdict !== 'done') throw failed(start, verdict.failed);
+    const done = verdict !== null && 'done' in verdict;
+    if (done && problem === null && exit.code === 0) return verdict.done;
+    if (verdict !== null && 'failed' in verdict) throw failed(start, verdict.failed);
     if (signal?.aborted) throw stoppedBy(signal, talk);
-    throw explainLoss(talk, { silent: verdict === 'done' && isSilent(exit), said: complaints().trim() || problem });
+    throw explainLoss(talk, { silent: done && isSilent(exit), said: complaints().trim() || problem });
   } catch (thrown) {
     channel.destroy();
     if (thrown instanceof FleetflipError) throw thrown;
@@ -109,7 +140,7 @@ function explainLoss(talk: Talk, { silent, said }: { silent: boolean; said: stri
   return talkFailure(talk, { kind: 'lost', code: 'UPLOAD_LOST', what });
 }
 
-type Verdict = 'done' | { readonly failed: string };
+type Verdict = { readonly done: number } | { readonly failed: string };
 
 /**
  * Reads to the end, for a channel does not end before.
@@ -122,7 +153,8 @@ async function readVerdict(reader: ByteReader): Promise<Verdict | null> {
   const more = await reader.line();
   const [word, text, ...rest] = line.split(' ');
   if (more !== null || rest.length > 0) throw new Error(`not a verdict: ${line.slice(0, 200)}`);
-  if (line === 'done') return 'done';
+  if (line === 'done') return { done: 0 };
+  if (word === 'done' && /^\d{1,15}$/.test(text ?? '')) return { done: Number(text) };
   if (word !== 'failed' || text === undefined) throw new Error(`not a verdict: ${line.slice(0, 200)}`);
   return { failed: show(decodeWord(text)) };
 }
@@ -137,6 +169,8 @@ async function* count(
   }
 }
 
+const UNPACKING = 'the host could not unpack the release: ';
+
 function failed(start: AgentStart, said: string): FleetflipError {
   const full = /no space|quota|disk full|wrote only/i.test(said);
   return new FleetflipError({
@@ -144,8 +178,21 @@ function failed(start: AgentStart, said: string): FleetflipError {
     code: full ? 'NO_SPACE' : 'UNPACK_FAILED',
     phase: 'stage',
     host: start.host.name,
-    what: `the host could not unpack the release: ${said.trim()}`,
+    what: `${UNPACKING}${said.trim()}`,
     hint: full ? 'Free space on this host' : 'Mend what the host says, then deploy again',
+  });
+}
+
+/** What the host says is text of its programs, which may name the URL. */
+function pullFailed(start: AgentStart, what: string): FleetflipError {
+  const said = what.replace(UNPACKING, '');
+  return new FleetflipError({
+    kind: 'failed',
+    code: 'PULL_FAILED',
+    phase: 'stage',
+    host: start.host.name,
+    what: `the host could not fetch the release itself: ${hideSecrets(said)}`,
+    hint: 'It is sent to it instead',
   });
 }
 

@@ -8,7 +8,7 @@ import { measureClock } from './clock.ts';
 import { type Conversation, openConversation } from './conversation.ts';
 import { measureLink, readContents } from './link.ts';
 import { readFacts, readScanHeads } from './observe.ts';
-import { upload } from './receive.ts';
+import { pullArtifact, upload } from './receive.ts';
 import { explainRefusal } from './refusals.ts';
 import { createScans, type ManifestCache } from './scans.ts';
 import type { AgentStart } from './start.ts';
@@ -101,6 +101,10 @@ export async function openSession(options: SessionOptions, signal?: AbortSignal)
     },
     measure: (bytes, signal) => measureLink(more, bytes, signal),
     readContents: (request, signal) => readContents(more, { ...request, signal }),
+    async pull(request, signal) {
+      await ask('stage', 'begin', [request.slot, request.release, fromText(request.label), request.deployment], signal);
+      return pullArtifact({ start: more, token, request, signal });
+    },
     async prove({ slot, expected, release, label }, signal) {
       const reply = await ask('verify', 'prove', [slot, expected, release, fromText(label)], signal);
       if (find(reply, 'proven') !== undefined) return { proven: true };
@@ -168,7 +172,9 @@ export async function openSession(options: SessionOptions, signal?: AbortSignal)
       const reply = await ask('probe', 'needs', []);
       const texts = (key: string): readonly string[] =>
         reply.lines.filter(line => line.key === key).map(line => show(line.words[0] ?? ''));
-      return { problems: texts('problem'), warnings: texts('warning') };
+      const fetcher = FETCHERS.find(one => one === find(reply, 'fetcher')?.[0]);
+      if (fetcher === undefined) throw talk.refuseNonsense('needs without a fetcher');
+      return { problems: texts('problem'), warnings: texts('warning'), fetcher };
     },
     async adopt({ allowGap }) {
       const slot = host.app.slots[0] ?? '';
@@ -184,6 +190,8 @@ export async function openSession(options: SessionOptions, signal?: AbortSignal)
     },
   };
 }
+
+const FETCHERS = ['curl', 'wget', 'simple', 'none'] as const;
 
 /** The host counts time in hundredths of a second. */
 function hundredths(milliseconds: number): string {

@@ -1,6 +1,7 @@
 /** A valid file to a fleet: defaults, overrides, ranges and paths. */
 
 import { dirname, join, resolve } from 'node:path';
+import { type ArtifactSource, readUrl } from '../domain/artifact.ts';
 import type { App, CommandCheck, Fleet, Host, JumpHost, SshSettings } from '../domain/fleet.ts';
 import { expandRange } from '../domain/ranges.ts';
 import type { Problem } from './problems.ts';
@@ -14,7 +15,7 @@ export interface Place {
 }
 
 /** An inventory file, or what is right of one; undefined stands for a host that is not. */
-export type Parts = Pick<InventoryFile, 'app' | 'ssh' | 'strategy' | 'checks'> & {
+export type Parts = Pick<InventoryFile, 'app' | 'ssh' | 'strategy' | 'checks' | 'source'> & {
   readonly hosts: readonly (HostItem | undefined)[];
 };
 
@@ -32,6 +33,7 @@ export function resolveFleet(
     return made.hosts.map(host => ({ host, at }));
   });
   problems.push(...findDuplicates(hosts));
+  const source = resolveSource(data.source, problems);
   const { parallel = 32, stageWithin = '15m', confirmWithin = '60s', maxSkew = '100ms' } = data.strategy ?? {};
   const { compress = 'auto' } = data.strategy ?? {};
   const strategy = {
@@ -47,9 +49,25 @@ export function resolveFleet(
       hosts: hosts.map(({ host }) => host),
       strategy,
       checks: { idle: (data.checks?.idle ?? []).map(readCheck) },
+      ...(source === null ? {} : { source }),
     },
     problems,
   };
+}
+
+/** The id may stand behind the URL and beside it. */
+function resolveSource(given: Parts['source'], problems: Problem[]): ArtifactSource | null {
+  const reading = given === undefined ? null : readUrl(given.url);
+  if (given === undefined || reading === null || !('source' in reading)) return null;
+  const { url, release } = reading.source;
+  if (given.release !== undefined && release !== null && release !== given.release)
+    problems.push({
+      code: 'INVENTORY_VALUE',
+      path: ['source', 'release'],
+      what: 'is another one than behind the # of the URL',
+      hint: 'Name the release once',
+    });
+  return { url, release: given.release ?? release };
 }
 
 interface Item {

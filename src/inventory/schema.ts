@@ -9,7 +9,9 @@ import {
   explainJump,
   explainLocalPath,
   explainPart,
+  explainReleaseId,
   explainRoot,
+  explainUrl,
   type Mistake,
 } from './values.ts';
 
@@ -71,6 +73,18 @@ export const partSchemas = {
   host: z.union([hostName, z.object(hostKeys)]),
 };
 
+const sourceKeys = {
+  url: text
+    .superRefine(explainBy(explainUrl))
+    .meta({ pattern: '^https?://' })
+    .describe('An artifact that hosts fetch themselves, as fleetflip pack makes it'),
+  release: text
+    .superRefine(explainBy(explainReleaseId))
+    .meta({ pattern: '^sha256:[0-9a-f]{64}$' })
+    .optional()
+    .describe('The id that it must have; default: whatever is there'),
+};
+
 export const inventorySchema = z.strictObject({
   app: z.strictObject(appKeys).describe('What is released'),
   ssh: z.strictObject(sshKeys).optional().describe('How to log in; a host may say otherwise'),
@@ -94,6 +108,7 @@ export const inventorySchema = z.strictObject({
   checks: z
     .strictObject({ idle: z.array(check).optional().describe('Commands run in the idle slot; part of the vote') })
     .optional(),
+  source: z.strictObject(sourceKeys).optional().describe('What deploy, stage and plan release when nothing is named'),
   hosts: z.array(z.union([hostName, z.strictObject(hostKeys)])).min(1, 'must name at least one host'),
 });
 

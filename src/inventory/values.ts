@@ -1,5 +1,6 @@
 /** The values of an inventory that have a form of their own: what is wrong with one, and how to mend it. */
 
+import { isReleaseId, readUrl } from '../domain/artifact.ts';
 import { expandRange } from '../domain/ranges.ts';
 
 /** Null: nothing is wrong. */
@@ -69,6 +70,17 @@ export function explainJump(value: string): Mistake {
   const port = Number(match?.[1] ?? 22);
   if (match !== null && port >= 1 && port <= 65535) return null;
   return ['must be [USER@]ADDRESS[:PORT]', 'Write it such as ops@bastion.example.com:22'];
+}
+
+/** Where an artifact is. */
+export function explainUrl(value: string): Mistake {
+  const reading = readUrl(value);
+  return 'mistake' in reading ? reading.mistake : null;
+}
+
+export function explainReleaseId(value: string): Mistake {
+  if (isReleaseId(value)) return null;
+  return ['must be the id of a release', 'Write sha256: and 64 hex digits, as fleetflip pack prints it'];
 }
 
 /** `user@host` and `host:port` are what other programs take; an address with more colons is one of IPv6. */

@@ -16,10 +16,15 @@ export function isArchive(name: string): boolean {
   return /\.(tar|tar\.gz|tgz)$/.test(name);
 }
 
+export interface ReadArchiveOptions {
+  readonly packed: 'gzip' | 'plain';
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** @throws FleetflipError `RELEASE_CUT_SHORT`, `RELEASE_NOT_ARCHIVE`, `RELEASE_UNREADABLE`, `RELEASE_SPOOL` */
-export async function readArchive(file: string, signal?: AbortSignal): Promise<Source> {
+export async function readArchive(file: string, { packed, signal }: ReadArchiveOptions): Promise<Source> {
   const stream = createReadStream(file, { highWaterMark: 1 << 18, ...(signal && { signal }) });
-  const bytes = file.endsWith('.tar') ? stream : pipeline(stream, createGunzip(), () => undefined);
+  const bytes = packed === 'plain' ? stream : pipeline(stream, createGunzip(), () => undefined);
   // It may fail before its reader listens; the reader then meets the same error.
   bytes.on('error', () => undefined);
   try {
@@ -40,7 +45,7 @@ export async function readStream(stream: Readable): Promise<Source> {
   });
   const close = (): Promise<void> => rm(directory, { recursive: true, force: true });
   try {
-    return { entries: await readTar(stream, join(directory, 'spool')), close };
+    return { ...(await readTar(stream, join(directory, 'spool'))), close };
   } catch (thrown) {
     stream.destroy();
     await close();

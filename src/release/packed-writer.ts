@@ -11,7 +11,14 @@ import * as zlib from 'node:zlib';
 import { createDelta } from 'fossil-delta';
 import { type ByteString, toBytes } from '../domain/bytes.ts';
 import { explainSpool } from './problems.ts';
-import { type ArchiveOptions, type ArchiveSource, type PackedMember, packMembers, TRAILER } from './tar-writer.ts';
+import {
+  type ArchiveOptions,
+  type ArchiveSource,
+  type PackedMember,
+  packMembers,
+  packTar,
+  TRAILER,
+} from './tar-writer.ts';
 
 export interface PackedOptions extends ArchiveOptions {
   readonly compression: 'gzip' | 'zstd';
@@ -33,8 +40,7 @@ const PATCHABLE = 64 << 20;
  */
 export async function writePacked(release: ArchiveSource, options: PackedOptions): Promise<number> {
   const { file, compression, bases } = options;
-  const members = packMembers(release, options);
-  const bytes = bases === null ? concat(members) : patch(members, bases);
+  const bytes = bases === null ? packTar(release, options) : patch(packMembers(release, options), bases);
   const packer = compression === 'zstd' && createZstd !== undefined ? createZstd() : zlib.createGzip();
   try {
     await pipeline(
@@ -47,14 +53,6 @@ export async function writePacked(release: ArchiveSource, options: PackedOptions
     await rm(file, { force: true });
     throw explainSpool(thrown);
   }
-}
-
-async function* concat(members: AsyncIterable<PackedMember>): AsyncGenerator<Uint8Array> {
-  for await (const { header, content } of members) {
-    yield header;
-    yield* content;
-  }
-  yield TRAILER;
 }
 
 async function* patch(members: AsyncIterable<PackedMember>, bases: ReadonlyMap<ByteString, Uint8Array>) {

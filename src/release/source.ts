@@ -19,6 +19,8 @@ export interface Content {
 
 export interface Source {
   readonly entries: readonly Found[];
+  /** An archive that every tar unpacks into exactly these. */
+  readonly plain?: boolean;
   /** Removes what was made for reading it. */
   close(): Promise<void>;
 }

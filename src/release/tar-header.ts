@@ -10,6 +10,8 @@ export interface Header {
   /** One character; `0` for every kind of plain file. */
   readonly type: string;
   readonly target: ByteString;
+  /** A prefix that only some tars take for a part of the name. */
+  readonly ambiguous: boolean;
   /** Old GNU sparse files: a block with more of the map follows. */
   readonly extended: boolean;
 }
@@ -30,6 +32,7 @@ export function parseHeader(block: Buffer): Header | null {
     size,
     type: type === '\0' || type === '7' ? '0' : type,
     target: untilNul(block.subarray(157, 257)),
+    ambiguous: !posix && block[345] !== 0,
     extended: type === 'S' && block[482] === 1,
   };
 }

@@ -13,6 +13,8 @@ export interface Member {
   readonly mode: number;
   /** Bytes that follow, without their padding; the reader of members takes them. */
   readonly size: number;
+  /** Every tar takes it for the same, and makes nothing of it that a release may not have. */
+  readonly plain: boolean;
 }
 
 const BLOCK = 512;
@@ -75,6 +77,8 @@ interface Fields {
   target?: ByteString;
   size?: number;
   sparse?: boolean;
+  /** Said in a pax header, which not every tar reads. */
+  pax?: boolean;
 }
 
 function toMember(header: Header, fields: Fields): Member {
@@ -87,6 +91,12 @@ function toMember(header: Header, fields: Fields): Member {
     target,
     mode: header.mode,
     size: holdsNothing ? 0 : size,
+    plain:
+      '025'.includes(header.type) &&
+      !(directory && header.type === '0') &&
+      !(holdsNothing && header.size !== 0) &&
+      !(fields.pax || header.ambiguous) &&
+      (header.mode & 0o7000) === 0,
   };
 }
 
@@ -110,6 +120,7 @@ function parseMeta(type: string, data: Buffer): Fields {
     ...(path ? { path } : {}),
     ...(target ? { target } : {}),
     ...(size ? { size: Number(size) } : {}),
+    ...(path || target || size ? { pax: true } : {}),
     ...([...records.keys()].some(key => key.startsWith('GNU.sparse.')) ? { sparse: true } : {}),
   };
 }

@@ -10,19 +10,27 @@ import { explainSpool } from './problems.ts';
 import type { Found } from './source.ts';
 import { cutShort, type Member, need, notArchive, padding, readMembers, trimName } from './tar-members.ts';
 
+export interface Tarred {
+  readonly entries: readonly Found[];
+  /** Every tar unpacks it into exactly these. */
+  readonly plain: boolean;
+}
+
 /**
  * @param spool the file that the contents are written to, one after the other
  * @throws FleetflipError `RELEASE_CUT_SHORT`, `RELEASE_NOT_ARCHIVE`, `RELEASE_SPOOL`
  */
-export async function readTar(stream: AsyncIterable<Uint8Array>, spool: string): Promise<readonly Found[]> {
+export async function readTar(stream: AsyncIterable<Uint8Array>, spool: string): Promise<Tarred> {
   const queue = new ByteQueue(stream);
   const out = await spooling(open(spool, 'wx', 0o600));
   const found: Found[] = [];
   const linkable = new Map<ByteString, Found>();
   let offset = 0;
+  let plain = true;
   try {
     for await (const member of readMembers(queue)) {
       const { path, mode, size } = member;
+      plain &&= member.plain;
       await take({ queue, size, out: member.type === '0' ? out : null });
       if (member.type === '5' && path === '') continue;
       const entry = member.type === '0' ? file({ path, mode, spool, offset, size }) : toFound(member, linkable);
@@ -30,7 +38,7 @@ export async function readTar(stream: AsyncIterable<Uint8Array>, spool: string):
       if (entry.kind === 'file' || entry.kind === 'link') linkable.set(path, entry);
       found.push(entry);
     }
-    return found;
+    return { entries: found, plain };
   } finally {
     await out.close();
   }

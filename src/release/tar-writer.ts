@@ -35,7 +35,7 @@ export async function writeArchive(release: ArchiveSource, options: ArchiveOptio
   const handle = await open(options.file, 'wx', 0o600).catch(thrown => Promise.reject(explainSpool(thrown)));
   const out = handle.createWriteStream();
   try {
-    await pipeline(pack(release, options), out);
+    await pipeline(packTar(release, options), out);
     return out.bytesWritten;
   } catch (thrown) {
     await rm(options.file, { force: true });
@@ -43,7 +43,11 @@ export async function writeArchive(release: ArchiveSource, options: ArchiveOptio
   }
 }
 
-async function* pack(release: ArchiveSource, options: ArchiveOptions): AsyncGenerator<Uint8Array> {
+/** The bytes of the tar. Throws what `writeArchive` does. */
+export async function* packTar(
+  release: ArchiveSource,
+  options: Omit<ArchiveOptions, 'file'>,
+): AsyncGenerator<Uint8Array> {
   for await (const { header, content } of packMembers(release, options)) {
     yield header;
     yield* content;

@@ -42,6 +42,11 @@ const FORMATTERS: Formatters = {
   'host-planned': event => say('plan', `${event.host}: ${describePart(event)}`),
   progress: ({ host, sent, total }) =>
     sent >= total ? say('stage', `${host}: ${formatBytes(total)} sent`) : { phase: 'stage', tone: 'plain', lines: [] },
+  pulled: ({ host, bytes, total }) =>
+    say(
+      'stage',
+      `${host}: ${formatBytes(total)} fetched by itself${bytes < total ? `, ${formatBytes(bytes)} of it now` : ''}`,
+    ),
   vote: ({ host, yes, slot }) =>
     yes ? say('verify', `${host}: votes yes: ${slot} is proven`) : say('verify', `${host}: votes no`, 'bad'),
   barrier: ({ yes, of }) =>
@@ -114,10 +119,11 @@ function describeRecovery(event: Extract<FleetEvent, { kind: 'recovery' }>): rea
 }
 
 function describePart(event: Extract<FleetEvent, { kind: 'host-planned' }>): string {
-  const { slot, overwrites, send, sendSize, copy, copySize, remove } = event;
-  if (send + copy + remove === 0) return `to ${slot}, which holds it already`;
+  const { slot, overwrites, send, sendSize, pullSize, copy, copySize, remove } = event;
+  if (send + pullSize + copy + remove === 0) return `to ${slot}, which holds it already`;
   const over = overwrites === null ? '' : `, over ${nameRelease(overwrites.release, overwrites.label)}`;
-  return `into ${slot}${over}: send ${send} (${formatBytes(sendSize)}), copy ${copy} (${formatBytes(copySize)}), remove ${remove}`;
+  const brought = pullSize > 0 ? `pull ${formatBytes(pullSize)}` : `send ${send} (${formatBytes(sendSize)})`;
+  return `into ${slot}${over}: ${brought}, copy ${copy} (${formatBytes(copySize)}), remove ${remove}`;
 }
 
 function say(phase: Phase | null, line: string, tone: Tone = 'plain'): Said {

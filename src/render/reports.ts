@@ -88,13 +88,16 @@ export function formatPlan(report: PlanReport): string {
         ? `${name} is live already.`
         : `deploy would bring ${name} to ${countHosts(report.hosts.length)}.`;
   const head = ['HOST', 'INTO', 'OVER', 'SEND', 'COPY', 'REMOVE'];
-  return lines(rows.length === 0 ? [] : [head, ...rows], [...notes, end]);
+  const fetched = report.hosts.some(host => host.pullSize > 0);
+  const from = fetched && report.artifact !== null ? [`Hosts that pull fetch ${makeSafe(report.artifact.url)}.`] : [];
+  return lines(rows.length === 0 ? [] : [head, ...rows], [...from, ...notes, end]);
 }
 
-function planRow({ name, slot, current, overwrites, send, sendSize, copy, copySize, remove }: HostPlan): Row {
+function planRow({ name, slot, current, overwrites, send, sendSize, pullSize, copy, copySize, remove }: HostPlan): Row {
   if (current) return [name, slot, 'live already'];
   const over = overwrites === null ? 'a new slot' : nameRelease(overwrites.release, overwrites.label);
-  return [name, slot, over, `${send} (${formatBytes(sendSize)})`, `${copy} (${formatBytes(copySize)})`, String(remove)];
+  const brought = pullSize > 0 ? `pull ${formatBytes(pullSize)}` : `${send} (${formatBytes(sendSize)})`;
+  return [name, slot, over, brought, `${copy} (${formatBytes(copySize)})`, String(remove)];
 }
 
 export function formatHistory(report: HistoryReport): string {

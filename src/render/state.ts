@@ -62,6 +62,7 @@ const FOLDS: Folds = {
   'host-planned': (state, { host, slot, sendSize }) => change(state, host, { slot, total: sendSize }),
   progress: (state, { host, sent, total, time }) =>
     change({ ...state, sendingSince: state.sendingSince ?? Date.parse(time) }, host, { sent, total }),
+  pulled: (state, { host }) => change(state, host, { doing: 'pulled' }),
   vote: (state, { host, yes, slot }) =>
     change(state, host, { slot: slot || null, doing: yes ? 'voted yes' : 'voted no' }),
   barrier: state => state,

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -21,7 +21,7 @@ function run(...args: string[]): Promise<running.Ran> {
 describe('the command', () => {
   it('ends with 2 and a suggestion on wrong usage', async () => {
     expect(await run('deply', 'x')).toMatchObject({ code: 2, stderr: expect.stringContaining('Did you mean deploy?') });
-    expect(await run('deploy')).toMatchObject({ code: 2, stderr: expect.stringContaining('release') });
+    expect(await run('pack')).toMatchObject({ code: 2, stderr: expect.stringContaining('release') });
     expect(await run('status', '--outputt', 'json')).toMatchObject({ code: 2 });
   });
 
@@ -51,6 +51,35 @@ describe('the command', () => {
       exitCode: 2,
       errors: [{ code: 'INVENTORY_NOT_FOUND' }],
     });
+  });
+
+  it('ends with 2 where neither the command nor the inventory names a release', async () => {
+    await writeFile(join(cwd, 'inventory.yaml'), 'app: {name: foo, root: /tmp}\nhosts: [web01]\n');
+    for (const command of ['deploy', 'stage', 'plan'])
+      expect(await run(command)).toMatchObject({ code: 2, stderr: expect.stringContaining('no release is named') });
+    // An empty variable of a script is no release, and does not mean the source either.
+    await appendFile(join(cwd, 'inventory.yaml'), 'source: {url: "http://127.0.0.1/x"}\n');
+    expect(await run('deploy', '')).toMatchObject({ code: 2, stderr: expect.stringContaining('no release is named') });
+  });
+
+  it('packs a release, in words and in JSON', async () => {
+    await writeFile(join(cwd, 'index.html'), 'x');
+    const packed = await run('pack', '.', '--to', join(cwd, 'a.tgz'), '--output', 'json', '--label', 'v1');
+    expect(packed).toMatchObject({ code: 0, stderr: '' });
+    const [result = {}] = packed.json();
+    expect(result).toMatchObject({ v: 1, kind: 'result', command: 'pack', outcome: 'done', exitCode: 0, label: 'v1' });
+    const id = String(result.release);
+    expect(await readFile(join(cwd, 'a.tgz.id'), 'utf8')).toBe(`${id}\n`);
+    await rm(join(cwd, 'a.tgz'));
+    await rm(join(cwd, 'a.tgz.id'));
+    expect((await run('pack', '.')).stdout).toMatch(
+      new RegExp(`^${id}\nrelease-\\w{12}\\.tar\\.gz: \\d+ bytes, sha256 `),
+    );
+    const refused = await run('pack', 'nothing', '--output', 'json');
+    expect(refused).toMatchObject({ code: 2 });
+    expect(refused.json()).toMatchObject([
+      { outcome: 'invalid', exitCode: 2, errors: [{ code: 'RELEASE_NOT_FOUND' }] },
+    ]);
   });
 
   it('writes an inventory once, and touches none that is there', async () => {

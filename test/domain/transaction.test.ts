@@ -62,6 +62,7 @@ function planAll(observations: ReadonlyMap<string, Observation>): Planned {
       label: '',
       expected: 'sha256:r',
       transfer: null,
+      pull: null,
       overwrites: null,
       unpacks: [],
       recordLive: false,
@@ -276,6 +277,7 @@ function resultOf(state: State) {
     release: null,
     label: '',
     bytesSent: new Map(),
+    bytesPulled: new Map(),
     partial: false,
   } as const;
   return makeResult(state, facts);

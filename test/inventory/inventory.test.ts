@@ -101,6 +101,34 @@ describe('an inventory', () => {
     expect(fleet.checks.idle).toEqual([{ run: `echo \${HOME}`, within: 60_000 }]);
   });
 
+  it('knows where its release is, and which one it is', async () => {
+    const id = `sha256:${'a'.repeat(64)}`;
+    const of = async (source: string) =>
+      (
+        await load(`${APP}source: {url: '${source}
+hosts: [a]
+`)
+      ).source;
+    const url = 'https://ann:p@files.example.com/prod.tgz?a=%5Cb';
+    expect(await of(`https://ann:p@files.example.com/\${STAGE}.tgz?a=\\b'}`)).toEqual({ url, release: null });
+    expect(await of(`http://x/y#${id}'}`)).toEqual({ url: 'http://x/y', release: id });
+    expect(await of(`http://x/y', release: '${id}'}`)).toEqual({ url: 'http://x/y', release: id });
+    expect(
+      (
+        await load(`${APP}hosts: [a]
+`)
+      ).source,
+    ).toBeUndefined();
+  });
+
+  it('repeats nothing of a URL that is wrong', async () => {
+    const found = await problems(`${APP}source: {url: 'ftp://ann:hush@x/y?hush#hush', release: hush}
+hosts: [a]
+`);
+    expect(found).toHaveLength(2);
+    expect(found.join()).not.toContain('hush');
+  });
+
   it('shows every problem at once in the order of the file, with its place and a suggestion', async () => {
     const found = await problems(
       'app: {name: ../foo, root: www}\nssh:\n  knownhosts: x\n  port: "22"\nstrategy: {waves: [1], parallel: 0}\nhosts:\n  - {nam: a}\n  - b\n  - b\n  - {name: c, address: b}\n',
@@ -185,6 +213,14 @@ describe('an inventory', () => {
       'a check that never runs',
       `${APP}checks: {idle: [{run: x, within: 0s}]}\nhosts: [a]\n`,
       /idle\[0\]\.within: must/,
+    ],
+    ['a URL that is none', `${APP}source: {url: files/x.tgz}\nhosts: [a]\n`, /source\.url: is no http or https URL/],
+    ['a fragment that is no id', `${APP}source: {url: 'http://x/y#v1'}\nhosts: [a]\n`, /something else than the id/],
+    ['an id that is none', `${APP}source: {url: 'http://x', release: v1}\nhosts: [a]\n`, /must be the id of a release/],
+    [
+      'two ids',
+      `${APP}source: {url: 'http://x#sha256:${'a'.repeat(64)}', release: 'sha256:${'b'.repeat(64)}'}\nhosts: [a]\n`,
+      /source\.release: is another one than behind the #/,
     ],
     ['a misspelt key of a check', `${APP}checks: {idle: [{run: x, witin: 1s}]}\nhosts: [a]\n`, /Did you mean `within`/],
   ])('refuses %s', async (_, text, pattern) => {

@@ -43,7 +43,7 @@ export function end(result: Partial<Omit<Result, 'v' | 'time' | 'kind'>>): Resul
 }
 
 export function ended(name: string, outcome: HostResult['outcome'], failure?: Failure): HostResult {
-  const host = { name, outcome, slot: 'foo_r', release: null, bytesSent: 0 };
+  const host = { name, outcome, slot: 'foo_r', release: null, bytesSent: 0, bytesPulled: 0 };
   if (failure === undefined) return host;
   const { code, phase, what, hint } = failure;
   return { ...host, error: { code, phase, what, hint } };

@@ -24,6 +24,7 @@ function staging(hosts: readonly string[]): FleetEvent[] {
       overwrites: null,
       sendSize: 100,
       copySize: 0,
+      pullSize: 0,
       send: 1,
       copy: 0,
       remove: 0,

@@ -16,12 +16,18 @@ describe('a line', () => {
   });
 
   test('tells what is sent and copied, or that nothing is', () => {
-    const plan = { kind: 'host-planned', host: 'web01', slot: 'foo_r', overwrites: null } as const;
+    const plan = { kind: 'host-planned', host: 'web01', slot: 'foo_r', overwrites: null, pullSize: 0 } as const;
     expect(say({ ...plan, sendSize: 2_000_000, copySize: 0, send: 3, copy: 0, remove: 1 })[0]).toMatch(
       /web01: into foo_r: send 3 \(2\.0 MB\), copy 0 \(0 B\), remove 1$/,
     );
     expect(say({ ...plan, sendSize: 0, copySize: 0, send: 0, copy: 0, remove: 0 })[0]).toMatch(
       /web01: to foo_r, which holds it already$/,
+    );
+    expect(say({ ...plan, pullSize: 900, sendSize: 0, copySize: 5, send: 0, copy: 1, remove: 1 })[0]).toMatch(
+      /web01: into foo_r: pull 900 B, copy 1 \(5 B\), remove 1$/,
+    );
+    expect(say({ kind: 'pulled', host: 'web01', bytes: 400, total: 900 })[0]).toMatch(
+      /web01: 900 B fetched by itself, 400 B of it now$/,
     );
   });
 

@@ -89,6 +89,7 @@ describe('plan', () => {
     current: false,
     send: 2,
     sendSize: 3000,
+    pullSize: 0,
     copy: 1,
     copySize: 10,
     remove: 0,
@@ -100,7 +101,8 @@ describe('plan', () => {
       { ...part, name: 'web02', overwrites: null },
       { ...part, name: 'web03', overwrites: null, current: true },
     ];
-    const report = { v: 1, kind: 'plan', release: TWO, label: 'v2', current: false, hosts, refusals: [] } as const;
+    const plan = { v: 1, kind: 'plan', release: TWO, label: 'v2', current: false, refusals: [] } as const;
+    const report = { ...plan, artifact: null, hosts };
     expect(formatPlan(report).split('\n')).toEqual([
       'HOST   INTO   OVER                      SEND        COPY      REMOVE',
       'web01  foo_r  v1 (sha256:111111111111)  2 (3.0 kB)  1 (10 B)  0',
@@ -110,9 +112,22 @@ describe('plan', () => {
     ]);
   });
 
+  test('says what would be pulled, and from where', () => {
+    const artifact = { url: 'https://files.example.com/v2.tar.gz', size: 900, sha256: 'a'.repeat(64) };
+    const pulling = { ...part, overwrites: null, send: 0, sendSize: 0, pullSize: 900 };
+    const plan = { v: 1, kind: 'plan', release: TWO, label: 'v2', current: false, refusals: [] } as const;
+    expect(formatPlan({ ...plan, artifact, hosts: [pulling] }).split('\n')).toEqual([
+      'HOST   INTO   OVER        SEND        COPY      REMOVE',
+      'web01  foo_r  a new slot  pull 900 B  1 (10 B)  0',
+      'Hosts that pull fetch https://files.example.com/v2.tar.gz.',
+      'deploy would bring v2 (sha256:222222222222) to 1 host.',
+    ]);
+  });
+
   test('says why deploy would refuse', () => {
     const refusals = [fail('web01')];
-    const report = { v: 1, kind: 'plan', release: TWO, label: '', current: false, hosts: [], refusals } as const;
+    const plan = { v: 1, kind: 'plan', release: TWO, label: '', artifact: null, current: false, hosts: [] } as const;
+    const report = { ...plan, refusals };
     expect(formatPlan(report).split('\n')).toEqual([
       'web01: there is no space (NO_SPACE). Free space',
       'deploy would refuse: no link would move.',

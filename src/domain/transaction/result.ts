@@ -13,6 +13,8 @@ export interface RunFacts {
   readonly label: string;
   /** Bytes of archives that each host took. */
   readonly bytesSent: ReadonlyMap<string, number>;
+  /** Bytes that each host fetched itself. */
+  readonly bytesPulled: ReadonlyMap<string, number>;
   /** Some hosts of the inventory were left out by `--only`. */
   readonly partial: boolean;
 }
@@ -31,7 +33,7 @@ export function makeResult(state: State, facts: RunFacts): Omit<Result, 'v' | 't
     label: facts.label === '' ? (parts[0]?.part?.label ?? '') : facts.label,
     flip: { skewMs: skew?.skew ?? null, errorMs: skew?.error ?? null },
     fleetSplit: facts.partial && outcome === 'committed',
-    hosts: state.hosts.map(host => hostResult(host, outcome, facts.bytesSent.get(host.name) ?? 0)),
+    hosts: state.hosts.map(host => hostResult(host, outcome, facts)),
     errors: state.failures,
   };
 }
@@ -41,14 +43,15 @@ function sharedRelease(state: State): string | null {
   return releases.size === 1 ? ([...releases][0] ?? null) : null;
 }
 
-function hostResult(host: HostState, fleet: Outcome, bytesSent: number): HostResult {
+function hostResult(host: HostState, fleet: Outcome, { bytesSent, bytesPulled }: RunFacts): HostResult {
   const outcome = judgeHost(host, fleet);
   const { failure } = host;
   return {
     name: host.name,
     outcome,
     ...whatIsLive(host, outcome),
-    bytesSent,
+    bytesSent: bytesSent.get(host.name) ?? 0,
+    bytesPulled: bytesPulled.get(host.name) ?? 0,
     ...(host.flippedAt === null ? {} : { flippedAt: host.flippedAt.at }),
     ...(failure === null
       ? {}

@@ -49,6 +49,7 @@ export interface Inventory {
   readonly app: { readonly name: string; readonly root: string };
   readonly ssh: Readonly<Record<string, unknown>>;
   readonly strategy: Readonly<Record<string, unknown>>;
+  readonly source?: Readonly<Record<string, unknown>>;
   readonly hosts: readonly InventoryHost[];
 }
 
