@@ -1051,6 +1051,8 @@ verb_run() {
     if has setsid; then exec setsid sh -c "$3"; else exec sh -c "$3"; fi
   ) </dev/null >"$work/output" 2>&1 &
   child=$!
+  # A signal that comes before the watch has set its own trap would be lost in this one.
+  trap - TERM
   (
     sleep "$2" &
     nap=$!
@@ -1062,6 +1064,7 @@ verb_run() {
     kill_group KILL "$child"
   ) </dev/null >/dev/null 2>&1 &
   watch=$!
+  trap 'clean_up; exit 129' TERM
   wait "$child"
   code=$?
   [ -z "$token" ] || rm -f "$record/locks/w.$child"

@@ -6,14 +6,14 @@ import { layNetwork, type Network } from './network.ts';
 
 const HOSTS = 4;
 
-const WAYS: readonly Omit<Cut, 'point'>[] = [1, 2, HOSTS - 1].flatMap(count => [
+const WAYS: readonly Pick<Cut, 'count' | 'how'>[] = [1, 2, HOSTS - 1].flatMap(count => [
   { count, how: 'cut' as const },
   { count, how: 'hold' as const },
 ]);
 
 /** With FLEETFLIP_CRASH=whole every way at every point; otherwise each point takes its turn of two. */
-function chooseWays(point: string, at: number): readonly Cut[] {
-  const all = WAYS.map(way => ({ point, ...way }));
+function chooseWays(point: Pick<Cut, 'point' | 'late'>, at: number): readonly Cut[] {
+  const all = WAYS.map(way => ({ ...point, ...way }));
   if (process.env.FLEETFLIP_CRASH === 'whole') return all;
   return all.filter((_, way) => way % 3 === at % 3);
 }

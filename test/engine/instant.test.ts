@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { FleetEvent } from '../../src/domain/event.ts';
 import { deploy, type Result, status } from '../../src/index.ts';
 import { AIMERS, UNFIT } from '../support/aimers.ts';
+import { makeLate } from '../support/lateness.ts';
 import { type LocalFleet, makeLocalFleet } from '../support/local-fleet.ts';
 import { type Meddler, meddle } from '../support/meddler.ts';
 
@@ -10,45 +11,28 @@ const WAYS = [...AIMERS, 'sh'].map((waits, at) => ({ waits, unfit: AIMERS.slice(
 
 const PATIENTLY = { timeout: 15_000, interval: 10 };
 
-/** Seconds by which an instant is put off, so that it is surely cancelled before it comes. */
-const AHEAD = 60;
-
 let local: LocalFleet;
 let told: FleetEvent[];
 afterEach(() => local.remove());
 
-interface Lateness {
-  /** How often web2 acknowledges only when web1 has heard that the instant does not count. */
-  readonly times: number;
-  /** Whose instant is not put off, and who hears of its cancel only when the link has moved. */
-  readonly tooLate?: string;
+/** @param times how often web2 is late */
+async function deployLate(times: number, alter = (late: Meddler): Meddler => late): Promise<Result> {
+  told = [];
+  const connector = meddle(local.connector, alter(makeLate({ host: 'web2', times, putOff: 60 })));
+  return deploy(local.fleet, await local.release('1', { a: '1' }), { connector, emit: event => told.push(event) });
 }
 
-function makeLate({ times, tooLate }: Lateness): Meddler {
-  const scheduled = new Map<string, number>();
-  let calledOff = 0;
+/** Its instant comes in time, and it hears of the cancel only when its link has moved. */
+function movesFirst(mover: string, late: Meddler): Meddler {
   return {
+    ...late,
     async onRequest(host, verb, words) {
-      if (host === 'web1' && (verb === 'cancel' || verb === 'revert')) calledOff += 1;
-      if (host === tooLate && verb === 'cancel')
-        await vi.waitFor(async () => expect(await local.link(host)).not.toBe(null), PATIENTLY);
-      if (verb !== 'at') return words;
-      const count = (scheduled.get(host) ?? 0) + 1;
-      scheduled.set(host, count);
-      return count > times || host === tooLate ? words : words.map(time => (Number(time) + AHEAD).toFixed(6));
-    },
-    async onAnswer(host, verb) {
-      const count = scheduled.get(host) ?? 0;
-      if (host === 'web2' && verb === 'at' && count <= times)
-        await vi.waitFor(() => expect(calledOff).toBeGreaterThanOrEqual(count), PATIENTLY);
+      const altered = await late.onRequest(host, verb, words);
+      if (host !== mover) return altered;
+      if (verb === 'cancel') await vi.waitFor(async () => expect(await local.link(host)).not.toBe(null), PATIENTLY);
+      return words;
     },
   };
-}
-
-async function deployLate(lateness: Lateness): Promise<Result> {
-  told = [];
-  const connector = meddle(local.connector, makeLate(lateness));
-  return deploy(local.fleet, await local.release('1', { a: '1' }), { connector, emit: event => told.push(event) });
 }
 
 function hostsOf({ hosts }: Result): readonly (readonly [string, string | undefined])[] {
@@ -66,7 +50,7 @@ describe.each(WAYS)('an instant for which $waits waits', ({ unfit }) => {
   });
 
   it('is cancelled when a host acknowledges it late, and all flip at another one', async () => {
-    const result = await deployLate({ times: 1 });
+    const result = await deployLate(1);
     expect(result).toMatchObject({ outcome: 'committed', exitCode: 0 });
     expect(await links()).toEqual(['foo_l', 'foo_l', 'foo_l']);
     const failure = expect.objectContaining({ code: 'NOT_ACKNOWLEDGED' });
@@ -75,7 +59,7 @@ describe.each(WAYS)('an instant for which $waits waits', ({ unfit }) => {
   });
 
   it('is the last one when a host was late three times, and the fleet stays as it was', async () => {
-    const result = await deployLate({ times: 3 });
+    const result = await deployLate(3);
     expect(result).toMatchObject({ outcome: 'unchanged', exitCode: 1 });
     expect(hostsOf(result)).toEqual([
       ['unchanged', undefined],
@@ -88,7 +72,7 @@ describe.each(WAYS)('an instant for which $waits waits', ({ unfit }) => {
   });
 
   it('is answered with a revert when a link has moved before the cancel came', async () => {
-    const result = await deployLate({ times: 1, tooLate: 'web1' });
+    const result = await deployLate(1, late => movesFirst('web1', late));
     expect(result).toMatchObject({ outcome: 'reverted', exitCode: 3 });
     expect(hostsOf(result)).toEqual([
       ['failed', 'MOVED'],

@@ -1,4 +1,4 @@
-/** Phase two: the flip and everything after it, up to the settled fleet. */
+/** Phase two from the flip on, up to the settled fleet. */
 
 import type { Outcome } from '../event.ts';
 import { enterPhase, release } from './orders.ts';
