@@ -28,7 +28,7 @@ export interface Ssh2Options {
    * every third connection by chance, whoever else is at the door.
    */
   readonly tries?: number;
-  /** Default: 15,000 ms and 4 unanswered. Much less ends healthy connections, because it queues behind uploads. */
+  /** Default: 15,000 ms and 4. */
   readonly keepalive?: Keepalive;
 }
 

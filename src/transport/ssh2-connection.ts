@@ -9,10 +9,10 @@ import { createAuthHandler, type Login } from './credentials.ts';
 import { type Attempt, explainEnding, interrupted, type Stage } from './failures.ts';
 import { type ForwardingConnection, wrap } from './ssh2-channels.ts';
 
+/** A server is asked for an answer at every interval; when nothing at all has come for `count` of them, the connection ends. */
 export interface Keepalive {
-  /** Milliseconds. */
+  /** Milliseconds; 0: never. */
   readonly interval: number;
-  /** So many without an answer end the connection. */
   readonly count: number;
 }
 
@@ -54,6 +54,7 @@ export async function connectSsh2(handshake: Handshake): Promise<ForwardingConne
     signal.addEventListener('abort', stop, { once: true });
     client.once('ready', () => {
       signal.removeEventListener('abort', stop);
+      watchSilence(client, sock, handshake.keepalive);
       resolve();
     });
     void ended.then(reason => {
@@ -63,6 +64,23 @@ export async function connectSsh2(handshake: Handshake): Promise<ForwardingConne
     client.connect(configure(handshake, sock, verifier.verify));
   });
   return wrap({ client, sock, attempt, closed: ended });
+}
+
+/**
+ * Whatever comes is a sign of life. ssh2 itself counts only answers to what it asks, and these wait behind an upload: over a
+ * slow link it would end healthy connections, where the server tells all along what it has taken.
+ */
+function watchSilence(client: Client, sock: Duplex, { interval, count }: Keepalive): void {
+  if (interval === 0) return;
+  const patience = setTimeout(
+    () => {
+      client.emit('error', Object.assign(new Error('Keepalive timeout'), { level: 'client-timeout' }));
+      sock.destroy();
+    },
+    interval * (count + 1),
+  );
+  sock.on('data', () => patience.refresh());
+  sock.once('close', () => clearTimeout(patience));
 }
 
 function watchStage(client: Client): () => Stage {
@@ -116,7 +134,7 @@ function configure(handshake: Handshake, sock: Duplex, hostVerifier: Verifier['v
     authHandler: createAuthHandler(login) as NonNullable<ConnectConfig['authHandler']>,
     readyTimeout: timeout,
     keepaliveInterval: keepalive.interval,
-    keepaliveCountMax: keepalive.count,
+    keepaliveCountMax: Number.POSITIVE_INFINITY,
   };
 }
 

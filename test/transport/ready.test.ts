@@ -88,6 +88,30 @@ describe('a connection that is ready', () => {
     expect(await channel.exit).toEqual({ code: null, signal: null });
   });
 
+  it('goes on as long as anything comes, though what it asks waits behind an upload', async () => {
+    const connection = await reach({ interval: 30, count: 2 });
+    const channel = await connection.exec('upload');
+    const theirs = await serverSide('upload');
+    let asked = 0;
+    there.socket
+      .removeAllListeners('data')
+      .on('data', () => {
+        asked += 1;
+      })
+      .resume();
+    let ended = false;
+    void connection.closed.then(() => {
+      ended = true;
+    });
+    theirs.write('x');
+    for await (const _ of channel.stdout) {
+      if (asked > 10) break;
+      setImmediate(() => theirs.write('x'));
+    }
+    expect(ended).toBe(false);
+    expect(await connection.closed).toMatchObject({ message: 'Keepalive timeout' });
+  });
+
   it('tells a status, a signal and the lack of both apart', async () => {
     const connection = await reach();
     const ends: Readonly<Record<string, (channel: ServerChannel) => void>> = {
