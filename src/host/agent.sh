@@ -1288,16 +1288,17 @@ download() {
   [ "$left" -gt 0 ] && [ ! -e "$part" ] && [ ! -e "$lists/alone" ] && fetch_whole "$@"
 }
 
-# fetch_whole SHA SIZE: as long as every try brings something, the next one goes on from there. What is not the artifact is
-# removed.
+# fetch_whole SHA SIZE: as long as every try brings something, the next one goes on from there, unless a second one has come
+# to a standstill. What is not the artifact is removed.
 fetch_whole() {
-  tries=0
+  tries=0 stalls=0
   while measure "$part"; [ "$size" -lt "$2" ]; do
     [ $((tries += 1)) -le 20 ] || { error="it was cut off again and again: $error"; return 1; }
     had=$size
     fetch_more "$2"
     [ "$size" -gt "$had" ] || fetch_anew "$2" || return 1
     pulled=$((pulled + size - had))
+    [ ! -e "$lists/stalled" ] || [ $((stalls += 1)) -lt 2 ] || return 1
     [ ! -e "$lists/alone" ] || { error='nobody waits for it any more'; return 1; }
   done
   [ "$size" -eq "$2" ] && sum_file "$part" && [ "$sum" = "$1" ] && return 0
@@ -1314,15 +1315,18 @@ measure() {
 
 # Where going on brought nothing, the server may not know how: from the beginning, and what is here stays until that works.
 fetch_anew() {
-  [ "$had" -gt 0 ] && [ ! -e "$lists/alone" ] && mv -f "$part" "$part.old" || return 1
+  [ "$had" -gt 0 ] && [ ! -e "$lists/alone" ] && [ ! -e "$lists/stalled" ] && mv -f "$part" "$part.old" || return 1
   fetch_more "$1"
   if [ "$size" -gt 0 ]; then rm -f "$part.old"; had=0; return 0; fi
   mv -f "$part.old" "$part"
   return 1
 }
 
-# fetch_more SIZE: never much more than that. Ends with the standard input, which ends with the coordinator. Sets size and error.
+# fetch_more SIZE: never much more than that. Ends with the standard input, which ends with the coordinator, and when nothing
+# comes. Sets size and error.
 fetch_more() {
+  rm -f "$lists/stalled"
+  measure "$part"
   (
     ulimit -f $(($1 / 512 + 1)) 2>/dev/null
     fetch
@@ -1334,11 +1338,32 @@ fetch_more() {
     kill "$child"
   ) <&3 >/dev/null 2>&1 &
   watch=$!
+  # In a subshell of its own, because a function that is redirected keeps what it was redirected from.
+  (watch_stall "$child") </dev/null >/dev/null 2>&1 3<&- &
+  stall=$!
   wait "$child" 2>/dev/null
-  kill "$watch" 2>/dev/null
-  wait "$watch" 2>/dev/null
-  error="$fetcher: $(head -c 1000 "$lists/said" 2>/dev/null)"
+  kill "$watch" "$stall" 2>/dev/null
+  wait "$watch" "$stall" 2>/dev/null
+  if [ -e "$lists/stalled" ]; then error='nothing came for a minute'; else
+    error="$fetcher: $(head -c 1000 "$lists/said" 2>/dev/null)"
+  fi
   measure "$part"
+}
+
+# watch_stall PID: ends it when a minute brings nothing. Not every program that fetches can do that itself.
+watch_stall() {
+  nap=
+  trap 'kill $nap 2>/dev/null; exit 0' TERM
+  while :; do
+    had=$size
+    sleep 60 &
+    nap=$!
+    wait "$nap"
+    measure "$part"
+    [ "$size" -gt "$had" ] || break
+  done
+  : >"$lists/stalled"
+  kill "$1"
 }
 
 # The URL comes over a pipe, so that no list of processes shows it. What a login has set for curl could make it tell more than
@@ -1346,17 +1371,15 @@ fetch_more() {
 fetch() {
   case $fetcher in
     curl)
-      exec curl -q -g -s -S -f -L --proto =http,https --connect-timeout 30 --speed-limit 1 --speed-time 60 \
-        -C - -o "$part" -K - <<CONFIG
+      exec curl -q -g -s -S -f -L --proto =http,https -C - -o "$part" -K - <<CONFIG
 url = "$url"
 CONFIG
       ;;
     wget)
-      exec wget -nv -c -t 1 -T 60 -O "$part" -i - <<CONFIG
+      exec wget -nv -c -t 1 -O "$part" -i - <<CONFIG
 $url
 CONFIG
       ;;
-    # Some of these die of -T.
     simple) exec wget -q -c -O "$part" "$url" ;;
   esac
 }

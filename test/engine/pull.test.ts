@@ -3,7 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { FleetEvent, Result } from '../../src/domain/event.ts';
-import { deploy, history, plan, stage } from '../../src/index.ts';
+import { check, deploy, history, plan, stage } from '../../src/index.ts';
 import { type ArtifactServer, MISDEEDS, startArtifactServer } from '../support/artifact-server.ts';
 import { makeArtifact } from '../support/artifacts.ts';
 import { failureOf } from '../support/failures.ts';
@@ -19,7 +19,7 @@ const HOSTS = findUserlands().flatMap(({ name, path }) => {
   return fetchers.map(fetcher => ({
     name: `${fetcher} under ${name}`,
     path: fetcher === 'wget' && path !== '' ? pathWithout(path, 'curl') : path,
-    knowsSecrets: !name.startsWith('busybox'),
+    isBusybox: name.startsWith('busybox'),
   }));
 });
 
@@ -52,7 +52,7 @@ function warnings(): readonly string[] {
   return events.flatMap(event => (event.kind === 'warning' ? [`${event.host}: ${event.code}: ${event.what}`] : []));
 }
 
-describe.each(HOSTS)('a host with $name', ({ path, knowsSecrets }) => {
+describe.each(HOSTS)('a host with $name', ({ path, isBusybox }) => {
   beforeEach(() => begin(1, path));
 
   it('fetches the release itself, with the modes of the release and one mtime', async () => {
@@ -107,6 +107,17 @@ describe.each(HOSTS)('a host with $name', ({ path, knowsSecrets }) => {
     expect(await readTree(join(local.root('web1'), 'foo'))).toMatchObject({ 'index.html': 'one' });
   });
 
+  // A static busybox takes no fake for its own sleep.
+  it.skipIf(isBusybox)('is sent the release when nothing comes any more', async () => {
+    const { url } = await makeArtifact(local, server, 'one');
+    server.misbehave(MISDEEDS.hang());
+    await local.fake('web1', 'sleep', `PATH=\${PATH#*:}; exec sleep 0.2`);
+    const result = await deploy(local.fleet, url, options());
+    expect(result).toMatchObject({ outcome: 'committed' });
+    expect(bytes(result)).toEqual(['sent']);
+    expect(warnings()).toEqual([expect.stringContaining('nothing came for a minute')]);
+  });
+
   it('copies what its live slot has, with its mtime, and gets everything else anew', async () => {
     const [one, two] = [await makeArtifact(local, server, 'one'), await makeArtifact(local, server, 'two')];
     await deploy(local.fleet, one.url, options());
@@ -134,8 +145,8 @@ describe.each(HOSTS)('a host with $name', ({ path, knowsSecrets }) => {
       answer();
     });
     const result = await deploy(local.fleet, secret, options());
-    expect(bytes(result)).toEqual([knowsSecrets ? 'pulled' : 'sent']);
-    if (knowsSecrets) {
+    expect(bytes(result)).toEqual([isBusybox ? 'sent' : 'pulled']);
+    if (!isBusybox) {
       expect(server.ofHosts().at(-1)).toMatchObject({ authorization: `Basic ${btoa('ann:hush1')}` });
       expect(server.ofHosts().at(-1)?.path).toContain('signature=hush2');
       expect(seen).toContain('/agent-');
@@ -158,9 +169,15 @@ describe.each(HOSTS)('a host with $name', ({ path, knowsSecrets }) => {
 });
 
 describe('a fleet', () => {
-  it('without curl and wget on one host pulls on the others', async () => {
+  it('without curl and wget is sent the release, and check says so where there is a source', async () => {
     await begin(1, pathWithout(PATH, 'curl', 'wget'));
     const { url } = await makeArtifact(local, server, 'one');
+    const source = { url, release: null };
+    const hinted = await check({ ...local.fleet, source }, options());
+    expect([hinted.outcome, warnings()]).toEqual(['done', ['web1: NO_FETCHER: the host has neither curl nor wget']]);
+    events = [];
+    await check(local.fleet, options());
+    expect(warnings()).toEqual([]);
     const result = await deploy(local.fleet, url, options());
     expect(bytes(result)).toEqual(['sent']);
     expect(warnings()).toEqual([expect.stringContaining('it has neither curl nor wget')]);
