@@ -8,7 +8,7 @@ import type { CompressWish } from '../../src/domain/packing.ts';
 import { deploy } from '../../src/index.ts';
 import type { Connector } from '../../src/ports.ts';
 import { type LocalFleet, makeLocalFleet, readTree } from '../support/local-fleet.ts';
-import { makePathWithout } from '../support/userlands.ts';
+import { pathWithout } from '../support/path-without.ts';
 
 /** What compression makes a quarter smaller. */
 const BIG = randomBytes(150_000).toString('base64');
@@ -24,7 +24,7 @@ let local: LocalFleet;
 afterEach(() => local.remove());
 
 async function start(...lacking: readonly string[]): Promise<void> {
-  local = await makeLocalFleet(2, makePathWithout(...lacking));
+  local = await makeLocalFleet(2, pathWithout(process.env.PATH ?? '', ...lacking));
 }
 
 async function release(

@@ -1,9 +1,9 @@
 /** The shells and tools that hosts have: each a PATH in which `sh` is another one. */
 
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 
 export interface Userland {
   readonly name: string;
@@ -38,17 +38,4 @@ function make(name: string, program: string): Userland {
   mkdirSync(directory, { recursive: true });
   execFileSync(program, ['--install', '-s', directory]);
   return { name: 'busybox and its tools', path: directory };
-}
-
-/** A PATH with all that this machine's has, but for these. */
-export function makePathWithout(...programs: readonly string[]): string {
-  const directory = mkdtempSync(join(tmpdir(), 'fleetflip-path-'));
-  const put = new Set(programs);
-  for (const folder of (process.env.PATH ?? '').split(delimiter).filter(existsSync))
-    for (const name of readdirSync(folder)) {
-      if (put.has(name)) continue;
-      put.add(name);
-      symlinkSync(join(folder, name), join(directory, name));
-    }
-  return directory;
 }
