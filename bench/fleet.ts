@@ -32,9 +32,12 @@ export interface BenchFleet {
   stop(): Promise<void>;
 }
 
-/** @param memory a directory on a file system in memory */
-export async function startFleet(count: number, memory = '/dev/shm'): Promise<BenchFleet> {
-  const directory = await mkdtemp(join(memory, 'fleetflip-bench-'));
+/** @param environment what is set for every login of a host, by its number: NAME=VALUE */
+export async function startFleet(
+  count: number,
+  environment: (at: number) => readonly string[] = () => [],
+): Promise<BenchFleet> {
+  const directory = await mkdtemp('/dev/shm/fleetflip-bench-');
   const identity = join(directory, 'id');
   const knownHosts = join(directory, 'known_hosts');
   for (const key of [identity, join(directory, 'host_key')])
@@ -47,7 +50,7 @@ export async function startFleet(count: number, memory = '/dev/shm'): Promise<Be
   const key = (await readFile(join(directory, 'host_key.pub'), 'utf8')).trim();
   await writeFile(knownHosts, hosts.map(({ address }) => `[${address}]:${PORT} ${key}\n`).join(''));
   const children: ChildProcess[] = [];
-  for (const host of hosts) children.push(await startHost(directory, host));
+  for (const [at, host] of hosts.entries()) children.push(await startHost(directory, host, environment(at)));
   await Promise.all(hosts.map(awaitServer));
   let written = 0;
   return {
@@ -82,13 +85,17 @@ export async function startFleet(count: number, memory = '/dev/shm'): Promise<Be
   };
 }
 
-async function startHost(directory: string, { name, address }: BenchHost): Promise<ChildProcess> {
+async function startHost(
+  directory: string,
+  { name, address }: BenchHost,
+  environment: readonly string[],
+): Promise<ChildProcess> {
   const home = join(directory, name);
   await mkdir(home);
   await chmod(directory, 0o755);
   await copyFile(join(directory, 'host_key'), join(home, 'host_key'));
   await copyFile(join(directory, 'id.pub'), join(home, 'authorized_keys'));
-  const words = ['-m', '--propagation', 'private', 'sh', HOST, home, address, String(PORT)];
+  const words = ['-m', '--propagation', 'private', 'sh', HOST, home, address, String(PORT), ...environment];
   return spawn('unshare', words, { stdio: ['ignore', 'ignore', 'inherit'] });
 }
 

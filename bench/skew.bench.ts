@@ -2,6 +2,7 @@
 
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { lstat, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { it } from 'vitest';
@@ -29,6 +30,15 @@ async function flipOnce(fleet: BenchFleet, inventory: string, turn: number): Pro
     reported: result.flip.skewMs ?? Number.NaN,
     error: result.flip.errorMs ?? Number.NaN,
   };
+}
+
+/** By libfaketime; Debian's package faketime. */
+const FAKETIME = '/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1';
+
+function setWrong(at: number): readonly string[] {
+  if (!existsSync(FAKETIME)) throw new Error(`there is no ${FAKETIME}: install faketime`);
+  const hours = at % 2 === 0 ? `+${at + 1}h` : `-${at + 1}h`;
+  return [`LD_PRELOAD=${FAKETIME}`, `FAKETIME=${hours}`, 'FAKETIME_DONT_FAKE_MONOTONIC=1'];
 }
 
 async function measure(fleet: BenchFleet, inventory: string): Promise<readonly Skew[]> {
@@ -70,6 +80,12 @@ it('measures the skew of the flip', async () => {
     } finally {
       await fleet.stop();
     }
+  }
+  const wrong = await startFleet(20, setWrong);
+  try {
+    add('20 hosts, clocks wrong by hours', await measure(wrong, await wrong.writeInventory()));
+  } finally {
+    await wrong.stop();
   }
   await report('skew', ['fleet', 'worst, by the links', 'each', 'worst reported', 'worst error'], rows);
 });
