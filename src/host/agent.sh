@@ -1212,9 +1212,15 @@ take_lists() {
   return $taken
 }
 
-# copy_files DIR: from the live slot, with the mtimes, the names from standard input. Not every tar reads lists, so they are arguments; what a
-# broken pipe loses is found by the proof.
+# copy_files DIR: from the live slot, with the mtimes, the names from standard input. GNU's cp shares the blocks where the file
+# system can; elsewhere tar does it. Not every tar reads lists, so the names are arguments; what a broken pipe loses is found by
+# the proof.
 copy_files() {
+  case $(cp --version 2>/dev/null) in
+    *GNU*)
+      (cd "$root/$from" && xargs -0 cp -P --parents --remove-destination --preserve=mode,timestamps --reflink=auto -t "$1" --)
+      return ;;
+  esac
   # shellcheck disable=SC2016 # expanded by the inner shell
   # GNU tar takes a backslash in a name for an escape, unless it is told not to.
   case $(tar --version 2>/dev/null) in *GNU*) create='tar --no-unquote -cf - "$@"' ;; *) create='tar -cf - "$@"' ;; esac
