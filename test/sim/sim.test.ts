@@ -21,7 +21,7 @@ vi.mock('../../src/release/index.ts', () => ({
   loadRelease: async (source: string) => {
     const release = RELEASES.find(one => one.label === source);
     if (release === undefined) throw new Error(`no release ${source}`);
-    return { ...release, warnings: [], close: async () => undefined };
+    return { ...release, warnings: [], artifact: null, close: async () => undefined };
   },
 }));
 
