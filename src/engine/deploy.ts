@@ -1,12 +1,12 @@
 /** The commands that run the two-phase machine: deploy, stage, flip, rollback. */
 
-import type { Result } from '../domain/event.ts';
+import type { HostResult, Result } from '../domain/event.ts';
 import type { Fleet } from '../domain/fleet.ts';
 import type { Aim } from '../domain/plan.ts';
 import type { Release } from '../release/index.ts';
 import type { Context, RunOptions } from './context.ts';
 import { prepare } from './prepare.ts';
-import { finish } from './result.ts';
+import { finish, hostResult, plainResult } from './result.ts';
 import { runTransaction } from './run.ts';
 import { loadWanted, sizeToPull, warnOf } from './source.ts';
 
@@ -62,7 +62,9 @@ async function withRelease(
   options: ReleaseOptions,
 ): Promise<Result> {
   const context = await prepare(kind, fleet, options);
-  const release = await loadWanted(context, { named: source, label: options.label, cwd: options.cwd });
+  const wanted = { named: source, label: options.label, cwd: options.cwd };
+  const release = await loadWanted(context, wanted).catch(thrown => endInterrupted(context, thrown));
+  if (release === null) return plainResult(context, { outcome: 'unchanged', hosts: untouched(context) });
   try {
     warnOf(release, context);
     const { id, label, manifest } = release;
@@ -70,6 +72,16 @@ async function withRelease(
   } finally {
     await release.close();
   }
+}
+
+/** An interrupt is no error, also while the release is read. */
+function endInterrupted({ signal }: Context, thrown: unknown): null {
+  if (signal.aborted && thrown === signal.reason) return null;
+  throw thrown;
+}
+
+function untouched({ hosts }: Context): readonly HostResult[] {
+  return hosts.map(({ name }) => hostResult(name, 'unchanged'));
 }
 
 async function run(context: Context, aim: Aim, release: Release | null): Promise<Result> {

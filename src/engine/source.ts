@@ -12,7 +12,7 @@ export interface Wanted {
   readonly cwd: string | undefined;
 }
 
-/** @throws FleetflipError `RELEASE_NOT_FOUND` when nobody names one, and what `loadRelease` throws */
+/** @throws FleetflipError `USAGE` when nobody names one; what `loadRelease` throws; the reason of an interrupt */
 export function loadWanted(context: Context, { named, label, cwd = process.cwd() }: Wanted): Promise<Release> {
   return loadRelease(named ?? sourceOf(context), { cwd, label, signal: context.signal });
 }
@@ -40,7 +40,7 @@ function sourceOf({ fleet }: Context): ArtifactSource {
   if (fleet.source !== undefined) return fleet.source;
   throw new FleetflipError({
     kind: 'refused',
-    code: 'RELEASE_NOT_FOUND',
+    code: 'USAGE',
     phase: 'prepare',
     what: 'no release is named, and the inventory has no source',
     hint: 'Name a directory, a .tar, .tar.gz or .tgz file, a URL, or git:REF',

@@ -1258,7 +1258,7 @@ pull() {
   part=$record/pull.$1 lists=$record/lists.$$ tree=$record/tree.$$ pulled=0
   read -r url && unword "$url" && url=$v || { error='no URL came'; return 1; }
   forget_pulls
-  error=$({ mkdir -m 700 "$lists" && head -c "$3" | tar -xopf - -C "$lists"; } 2>&1) && download "$1" "$2" &&
+  error=$({ mkdir "$lists" && head -c "$3" | tar -xopf - -C "$lists"; } 2>&1) && download "$1" "$2" &&
     error=$({ unpack "$4" && fill_slot; } 2>&1)
   pull_ended=$?
   [ ! -d "$tree" ] || rm -f "$part"
@@ -1390,10 +1390,10 @@ CONFIG
   esac
 }
 
-# unpack gzip|plain: into a tree that nobody else enters, with the modes and mtimes that the slot will have.
+# unpack gzip|plain: into a tree that only the record's owners enter, with the modes and mtimes that the slot will have.
 unpack() {
   # shellcheck disable=SC2002 # see each
-  (umask 022 && mkdir -m 700 "$tree" && cd "$tree" && {
+  mkdir "$tree" && (umask 022 && cd "$tree" && {
     case $1 in gzip) gzip -dc <"$part" | tar -xopf - ;; *) tar -xopf - <"$part" ;; esac
   } && found -type d ! -perm 755 && on_found chmod 755 &&
     found -type f ! -perm 755 '(' -perm -100 -o -perm -010 -o -perm -001 ')' && on_found chmod 755 &&

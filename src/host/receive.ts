@@ -110,7 +110,8 @@ async function send({ start, words, payload, signal, onSent = () => undefined, o
       message,
     );
     const verdict = await readVerdict(reader).finally(onVerdict);
-    const problem = await Promise.race([sent, channel.exit.then(() => null)]);
+    // A payload that waits for the verdict may meet a channel that is closed by then.
+    const problem = onVerdict === undefined ? await Promise.race([sent, channel.exit.then(() => null)]) : null;
     const exit = await channel.exit;
     const done = verdict !== null && 'done' in verdict;
     if (done && problem === null && exit.code === 0) return verdict.done;

@@ -79,7 +79,7 @@ describe('every command', () => {
       ['RELEASE_NOT_FOUND', 'stage', ''],
       ['INVENTORY_NOT_FOUND', 'status', '-i', 'nope.yaml'],
       ['LOG_NOT_WRITABLE', 'check', '--log', join('nowhere', 'run.log')],
-      ['RELEASE_NOT_FOUND', 'plan'],
+      ['USAGE', 'plan'],
       ['USAGE', 'flip', '--wait', 'long'],
       ['USAGE', 'rollback', '--wait', '999h'],
       ['USAGE', 'flip', '--bogus'],

@@ -236,6 +236,20 @@ describe('a fleet', () => {
     expect((await deploy(fleet, named, options())).release).not.toBe(release);
   });
 
+  it('is as it was when the run is interrupted while the artifact is brought here', async () => {
+    await begin(1);
+    const { url } = await makeArtifact(local, server, 'one');
+    const control = new AbortController();
+    server.misbehaveToAll(() => control.abort());
+    const result = await deploy(local.fleet, url, { ...options(), signal: control.signal });
+    expect(result).toMatchObject({
+      outcome: 'unchanged',
+      exitCode: 1,
+      hosts: [{ name: 'web1', outcome: 'unchanged' }],
+    });
+    expect(events.map(({ kind }) => kind)).toEqual(['result']);
+  });
+
   it('meets no host when another release is there, or none', async () => {
     await begin(1);
     const { url } = await makeArtifact(local, server, 'one');
@@ -244,7 +258,7 @@ describe('a fleet', () => {
     expect(failure).toMatchObject({ kind: 'refused', code: 'RELEASE_MISMATCH', phase: 'prepare' });
     expect(failure.what).toContain(url);
     expect(failure.what).not.toContain('hush');
-    expect(await failureOf(deploy(local.fleet, null, options()))).toMatchObject({ code: 'RELEASE_NOT_FOUND' });
+    expect(await failureOf(deploy(local.fleet, null, options()))).toMatchObject({ code: 'USAGE' });
     for (const bad of ['ftp://a/b', 'https://', `${url}#v1`])
       expect(await failureOf(deploy(local.fleet, bad, options())), bad).toMatchObject({ code: 'RELEASE_URL' });
     expect(events).toEqual([]);

@@ -35,6 +35,8 @@ export interface ArtifactServer {
   put(path: string, file: string): Promise<void>;
   /** For requests of hosts from now on; null: none. */
   misbehave(misdeed: Misdeed | null): void;
+  /** For requests of the coordinator too. */
+  misbehaveToAll(misdeed: Misdeed): void;
   stop(): Promise<void>;
 }
 
@@ -42,6 +44,7 @@ export async function startArtifactServer(): Promise<ArtifactServer> {
   const files = new Map<string, Buffer>();
   const asked: Asked[] = [];
   let misdeed: Misdeed | null = null;
+  let toAll = false;
   const server = createServer((request, response) => {
     const one = describe(request);
     asked.push(one);
@@ -53,7 +56,7 @@ export async function startArtifactServer(): Promise<ArtifactServer> {
       response.writeHead(from > 0 ? 206 : 200, headers(file, from));
       response.end(bytes);
     };
-    if (misdeed === null || isCoordinator(one)) answer();
+    if (misdeed === null || (isCoordinator(one) && !toAll)) answer();
     else misdeed({ asked: one, response, bytes, answer });
   });
   server.listen(0, '127.0.0.1');
@@ -69,6 +72,10 @@ export async function startArtifactServer(): Promise<ArtifactServer> {
     },
     misbehave(how) {
       misdeed = how;
+    },
+    misbehaveToAll(how) {
+      misdeed = how;
+      toAll = true;
     },
     async stop() {
       server.closeAllConnections();
