@@ -1,12 +1,9 @@
-/**
- * What passes on the wire to release next 15.0.1 where 15.0.0 is live, by fleetflip and by rsync -az. FLEETFLIP_BENCH_NEXT is a
- * directory with both packages: `npm pack next@15.0.0 next@15.0.1`.
- */
+/** What passes on the wire to release next 15.0.1 where 15.0.0 is live, by fleetflip and by rsync. */
 
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { it } from 'vitest';
 import { execute } from '../test/fleet/support/process.ts';
+import { unpackAdjacent } from './adjacent.ts';
 import { type BenchFleet, startFleet } from './fleet.ts';
 import { fleetflip } from './fleetflip.ts';
 import { type Meter, startMeter } from './meter.ts';
@@ -14,34 +11,12 @@ import { report } from './table.ts';
 
 const HOSTS = 2;
 
-interface Adjacent {
-  readonly old: string;
-  readonly next: string;
-}
-
-async function unpack(fleet: BenchFleet): Promise<Adjacent> {
-  const packages = process.env.FLEETFLIP_BENCH_NEXT;
-  if (packages === undefined)
-    throw new Error('FLEETFLIP_BENCH_NEXT names no directory with next-15.0.0.tgz and next-15.0.1.tgz');
-  const [old, next] = [join(fleet.directory, 'old'), join(fleet.directory, 'next')];
-  for (const [directory, version] of [
-    [old, '15.0.0'],
-    [next, '15.0.1'],
-  ] as const) {
-    await mkdir(directory);
-    const file = join(packages, `next-${version}.tgz`);
-    await execute('tar', ['-xzf', file, '-C', directory, '--strip-components=1', '--no-same-owner']);
-    await execute('chmod', ['-R', 'u=rwX,go=rX', directory]);
-  }
-  return { old, next };
-}
-
 it('counts the bytes of a real adjacent release', async () => {
   const fleet = await startFleet(HOSTS);
   const meters: Meter[] = [];
   try {
     for (const { address } of fleet.hosts) meters.push(await startMeter(address, fleet.port));
-    const { old, next } = await unpack(fleet);
+    const { old, next } = await unpackAdjacent(join(fleet.directory, 'releases'));
     const rows: string[][] = [];
     const add = (name: string): void => {
       const read = meters.map(meter => meter.read());

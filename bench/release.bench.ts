@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { it } from 'vitest';
 import { makeApplication } from '../test/fleet/support/application.ts';
 import { execute } from '../test/fleet/support/process.ts';
+import { type Adjacent, unpackAdjacent } from './adjacent.ts';
 import {
   type Contender,
   makeAnsible,
@@ -24,6 +25,7 @@ interface Releases {
   readonly first: string;
   /** Five files changed, one new. */
   readonly next: string;
+  readonly adjacent: Adjacent;
 }
 
 async function makeReleases(directory: string): Promise<Releases> {
@@ -35,18 +37,20 @@ async function makeReleases(directory: string): Promise<Releases> {
   for (const file of ['index.php', 'wp-login.php', 'wp-admin/admin.php', 'wp-includes/version.php', 'readme.html'])
     await appendFile(join(next, file), '\n<!-- changed -->\n');
   await writeFile(join(next, 'new.php'), '<?php echo 1;\n');
-  return { first, next };
+  return { first, next, adjacent: await unpackAdjacent(join(directory, 'adjacent')) };
 }
 
 interface Measured {
   readonly cold: readonly Cost[];
   readonly small: readonly Cost[];
   readonly none: readonly Cost[];
+  /** From next 15.0.0 to 15.0.1, into empty roots with the first. */
+  readonly adjacent: readonly Cost[];
 }
 
 /** Cold into empty roots; then the other release and back, each after it went live once; then what is live already. */
-async function race(fleet: BenchFleet, { first, next }: Releases, contender: Contender): Promise<Measured> {
-  const [cold, small, none]: [Cost[], Cost[], Cost[]] = [[], [], []];
+async function race(fleet: BenchFleet, { first, next, adjacent }: Releases, contender: Contender): Promise<Measured> {
+  const [cold, small, none, followed]: [Cost[], Cost[], Cost[], Cost[]] = [[], [], [], []];
   for (let turn = 0; turn < TURNS; turn++) {
     await fleet.clear();
     await contender.reset();
@@ -55,8 +59,12 @@ async function race(fleet: BenchFleet, { first, next }: Releases, contender: Con
     await contender.release(first);
     small.push(await contender.release(next));
     none.push(await contender.release(next));
+    await fleet.clear();
+    await contender.reset();
+    await contender.release(adjacent.old);
+    followed.push(await contender.release(adjacent.next));
   }
-  return { cold, small, none };
+  return { cold, small, none, adjacent: followed };
 }
 
 const show = (costs: readonly Cost[], key: keyof Cost): string => median(costs.map(cost => cost[key])).toFixed(2);
@@ -68,7 +76,7 @@ it(`races to ${HOSTS} servers`, async () => {
     const releases = await makeReleases(join(fleet.directory, 'releases'));
     for (const make of [makeFleetflip, makeRsync, makeCheckingRsync, makeCapistrano, makeAnsible]) {
       const contender = await make(fleet);
-      const { cold, small, none } = await race(fleet, releases, contender);
+      const { cold, small, none, adjacent } = await race(fleet, releases, contender);
       rows.push([
         contender.name,
         show(cold, 'wall'),
@@ -76,12 +84,24 @@ it(`races to ${HOSTS} servers`, async () => {
         show(small, 'wall'),
         show(small, 'cpu'),
         show(none, 'wall'),
+        show(adjacent, 'wall'),
+        show(adjacent, 'cpu'),
         show(cold, 'memory'),
       ]);
     }
   } finally {
     await fleet.stop();
   }
-  const head = ['WordPress, seconds', 'cold', 'our CPU', 'small change', 'our CPU', 'no change', 'MB'];
+  const head = [
+    'WordPress, seconds',
+    'cold',
+    'our CPU',
+    'small change',
+    'our CPU',
+    'no change',
+    'next 15.0.0 to 15.0.1',
+    'our CPU',
+    'MB',
+  ];
   await report('release', head, rows);
 });
