@@ -488,6 +488,8 @@ verb_lock() {
   beaten=$up
   to_words "$1" "$2" "$3" "$(now)"
   find_start $$
+  # Where a power cut took a generation back, a process of the same number may have beaten for it in an earlier boot.
+  for one in "$pulse".*; do [ ! -e "$one" ] || rm -f "$one"; done
   : >"$pulse.$beaten" || { say_no WRITE_FAILED "cannot write to $record/locks"; return; }
   if ! ln -s "$$ $began $boot$words $4" "$record/locks/g.$mine" 2>/dev/null; then
     rm -f "$pulse.$beaten"

@@ -24,6 +24,10 @@ export function* lock(s: Shell, args: readonly string[]): Steps<boolean> {
   const { pid, start } = s.process;
   s.pulse = `b.${mine}.${pid}`;
   s.beaten = s.host.uptime();
+  for (const stale of disk.list(LOCKS, `${s.pulse}.`)) {
+    yield STEP;
+    disk.remove(LOCKS, stale);
+  }
   yield STEP;
   if (!disk.put(LOCKS, `${s.pulse}.${s.beaten}`, PULSE)) return sayNo(s, 'WRITE_FAILED', 'cannot write to locks');
   yield STEP;

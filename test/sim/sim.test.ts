@@ -161,6 +161,30 @@ describe('a simulated fleet', () => {
     expect([...world.chaos.struck.keys()].sort()).toEqual(['full', 'silent-link']);
   });
 
+  it('never keeps a lock by what a process of the same number had beaten before a power cut', async () => {
+    const actor = { command: 'deploy', release: 1, wait: 0, clockError: 0 } as const;
+    const world = new World({
+      salt: 3643225325,
+      hosts: 2,
+      start: 'one',
+      latency: 5,
+      unrest: 0.1,
+      window: 60_000,
+      actors: [
+        { ...actor, at: 0 },
+        { ...actor, at: 78_210 },
+      ],
+      faults: [
+        { kind: 'vanish', host: 0, verb: 'confirm', turn: 0, step: 0, time: 50 },
+        { kind: 'power', host: 0, verb: 'lock', turn: 0, step: 6, time: 70_000 },
+        { kind: 'suspend', host: 0, verb: 'flip', turn: 0, step: 1, time: 50 },
+      ],
+      again: false,
+    });
+    await world.play();
+    expect([...world.chaos.struck.keys()].sort()).toEqual(['power', 'suspend', 'vanish']);
+  });
+
   it.each<[Broken, RegExp]>([
     ['no guard', /its guard has not answered/],
     ['no barrier', /serves \S+, which is|before \S+ had voted/],
