@@ -2,12 +2,13 @@
 
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { it } from 'vitest';
 import { makeKeys } from '../src/demo/keys.ts';
 import { measure } from './cost.ts';
 import { MAIN } from './fleetflip.ts';
+import { writePages } from './pages.ts';
 import { report } from './table.ts';
 
 const COUNTS = (process.env.FLEETFLIP_BENCH_HOSTS ?? '250,500,1000').split(',').map(Number);
@@ -58,8 +59,7 @@ it('grows with simulated hosts', async () => {
     const crowd = await startCrowd(count);
     try {
       const release = join(crowd.directory, 'release');
-      await mkdir(release);
-      for (let at = 0; at < 10; at++) await writeFile(join(release, `page-${at}.html`), `page ${at} `.repeat(1_000));
+      await writePages(release);
       const words = [MAIN, 'deploy', release, '-i', crowd.inventory, '--output', 'plain'];
       const { wall, cpu, memory } = await measure('node', words);
       const each = ((wall / count) * 1000).toFixed(0);

@@ -1,7 +1,7 @@
 /** How time, processor time and memory grow with hosts and with bytes. */
 
 import { createWriteStream } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -9,6 +9,7 @@ import { it } from 'vitest';
 import { type Cost, measure } from './cost.ts';
 import { type BenchFleet, startFleet } from './fleet.ts';
 import { MAIN } from './fleetflip.ts';
+import { writePages } from './pages.ts';
 import { report } from './table.ts';
 
 const COUNTS = (process.env.FLEETFLIP_BENCH_HOSTS ?? '5,20,100,200').split(',').map(Number);
@@ -34,8 +35,7 @@ async function growWithHosts(): Promise<string[][]> {
     const fleet = await startFleet(count);
     try {
       const directory = join(fleet.directory, 'release');
-      await mkdir(directory);
-      for (let at = 0; at < 10; at++) await writeFile(join(directory, `page-${at}.html`), `page ${at} `.repeat(1_000));
+      await writePages(directory);
       rows.push(row('10 files, 90 KB', count, await deploy(fleet, directory)));
     } finally {
       await fleet.stop();

@@ -74,6 +74,7 @@ export interface StageRequest {
   readonly copy: readonly ByteString[];
   /** A GNU tar, or what its packing makes of it; null when nothing is sent. */
   readonly archive: (() => NodeJS.ReadableStream) | null;
+  /** None: the archive is the tar itself. */
   readonly packing?: Packing | null;
   readonly onSent: (bytes: number) => void;
 }

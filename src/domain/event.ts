@@ -1,6 +1,7 @@
 /** What happened, as data without prose. Every view is a fold of these. */
 
 import type { Failure, Phase } from './error.ts';
+import type { Bringing } from './pull.ts';
 import type { ReleaseId } from './release.ts';
 import type { DeploymentState } from './slot.ts';
 
@@ -96,19 +97,11 @@ export interface HostRetried extends At {
   readonly failure: Failure;
 }
 
-export interface HostPlanned extends At {
+export interface HostPlanned extends At, Bringing {
   readonly kind: 'host-planned';
   readonly host: string;
   readonly slot: string;
   readonly overwrites: { readonly release: ReleaseId | null; readonly label: string } | null;
-  /** Bytes of content to send, and to copy on the host. */
-  readonly sendSize: number;
-  readonly copySize: number;
-  /** Bytes of the artifact that the host fetches itself; 0: it gets what is sent. */
-  readonly pullSize: number;
-  readonly send: number;
-  readonly copy: number;
-  readonly remove: number;
 }
 
 export interface Progress extends At {

@@ -48,6 +48,7 @@ export interface HostPart {
   /** How the host fetches the release itself; null: it is sent. */
   readonly pull: Pull | null;
   readonly overwrites: { readonly release: ReleaseId | null; readonly label: string } | null;
+  /** What the host can undo of how an archive travels. */
   readonly unpacks: readonly Unpacker[];
   /** The live slot has no record yet: what is in it is recorded first. */
   readonly recordLive: boolean;

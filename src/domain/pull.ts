@@ -41,17 +41,19 @@ export function planPull({ artifact, manifest, transfer, live, observation }: Pu
 const MEMBER = 512;
 const BLOCK = 4096;
 
+/** How a slot is filled, in numbers. */
 export interface Bringing {
+  /** Entries. */
   readonly send: number;
+  readonly copy: number;
+  readonly remove: number;
+  /** Bytes of content to send, and to copy on the host. */
   readonly sendSize: number;
+  readonly copySize: number;
   /** Bytes of the artifact that the host fetches itself; 0: it gets what is sent. */
   readonly pullSize: number;
-  readonly copy: number;
-  readonly copySize: number;
-  readonly remove: number;
 }
 
-/** How a part's slot is filled, in numbers. */
 export function countBringing({ transfer, pull }: HostPart): Bringing {
   const remove = transfer?.remove.length ?? 0;
   if (pull !== null)

@@ -82,6 +82,7 @@ export interface Observation {
   readonly rename: string | null;
   /** Programs the agent needs that the host lacks. */
   readonly missing: readonly string[];
+  /** What the host can undo of how an archive travels. */
   readonly unpacks: readonly Unpacker[];
   readonly writable: boolean;
   /** Bytes free to this user in the root's file system; null when it cannot be read. */

@@ -1,6 +1,7 @@
 /** What the reading commands return: the contract of `--output json`, and folds of observations. */
 
 import type { Failure } from './error.ts';
+import type { Bringing } from './pull.ts';
 import type { ReleaseId } from './release.ts';
 import type { DeploymentState, Drift, Guard, LockHolder, SlotRole, SlotState } from './slot.ts';
 
@@ -53,19 +54,12 @@ export interface PlanReport {
   readonly refusals: readonly Failure[];
 }
 
-export interface HostPlan {
+export interface HostPlan extends Bringing {
   readonly name: string;
   readonly slot: string;
   readonly current: boolean;
   /** What the slot holds now and will lose. */
   readonly overwrites: { readonly release: ReleaseId | null; readonly label: string } | null;
-  readonly send: number;
-  readonly sendSize: number;
-  /** Bytes of the artifact that the host would fetch itself; 0: it would get what is sent. */
-  readonly pullSize: number;
-  readonly copy: number;
-  readonly copySize: number;
-  readonly remove: number;
 }
 
 export interface HistoryReport {

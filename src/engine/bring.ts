@@ -7,7 +7,7 @@ import type { HostPart } from '../domain/plan.ts';
 import type { Transfer } from '../domain/transfer.ts';
 import type { HostSession } from '../ports.ts';
 import { canZstd } from '../release/index.ts';
-import type { Archive, Archives } from './archives.ts';
+import type { Archive } from './archives.ts';
 import { fetchBases } from './bases.ts';
 import type { Stagehands } from './perform.ts';
 
@@ -21,55 +21,45 @@ export interface Working {
 
 /** @throws FleetflipError with the host's answer, or why the release cannot be packed */
 export async function bring(transfer: Transfer, working: Working): Promise<void> {
-  const { hands } = working;
-  if (hands.archives === null) throw new Error('nothing to send');
-  const parcels = new Parcels(transfer, working, hands.archives);
-  const packing = await choose(await parcels.get(null), working);
+  const { part, session, hands, signal } = working;
+  const { archives } = hands;
+  if (archives === null) throw new Error('nothing to send');
+  const getBases = () => fetchBases(part.live ?? part.slot, { send: transfer.send, session, signal });
+  const pack = (packing: Packing | null): Promise<Archive | null> =>
+    archives.get(transfer, hands.instant(), packing && { packing, getBases });
+  const packing = await choose(await pack(null), working);
   try {
-    await parcels.send(packing);
+    await send(await pack(packing), { transfer, packing, working });
   } catch (thrown) {
     // The files that the host has may be others than those of the host that was asked.
     if (!packing?.patched || !(thrown instanceof FleetflipError) || thrown.failure.code !== 'UNPACK_FAILED')
       throw thrown;
-    await parcels.send({ ...packing, patched: false });
+    const whole = { ...packing, patched: false };
+    await send(await pack(whole), { transfer, packing: whole, working });
   }
 }
 
-/** One transfer in all its forms. */
-class Parcels {
+interface Sending {
   readonly transfer: Transfer;
+  readonly packing: Packing | null;
   readonly working: Working;
-  readonly archives: Archives;
+}
 
-  constructor(transfer: Transfer, working: Working, archives: Archives) {
-    this.transfer = transfer;
-    this.working = working;
-    this.archives = archives;
-  }
-
-  async get(packing: Packing | null): Promise<Archive | null> {
-    const { part, session, signal, hands } = this.working;
-    const getBases = () => fetchBases(part.live ?? part.slot, { send: this.transfer.send, session, signal });
-    return this.archives.get(this.transfer, hands.instant(), packing && { packing, getBases });
-  }
-
-  async send(packing: Packing | null): Promise<void> {
-    const { part, session, signal, hands } = this.working;
-    const archive = await this.get(packing);
-    const request = {
-      slot: part.slot,
-      release: part.release,
-      label: part.label,
-      deployment: hands.context.deployment,
-      from: part.live,
-      remove: this.transfer.remove,
-      copy: this.transfer.copy,
-      archive: archive?.open ?? null,
-      packing,
-      onSent: createProgress(part.host, archive?.size ?? 0, hands),
-    };
-    await session.stage(request, signal);
-  }
+async function send(archive: Archive | null, { transfer, packing, working }: Sending): Promise<void> {
+  const { part, session, hands, signal } = working;
+  const request = {
+    slot: part.slot,
+    release: part.release,
+    label: part.label,
+    deployment: hands.context.deployment,
+    from: part.live,
+    remove: transfer.remove,
+    copy: transfer.copy,
+    archive: archive?.open ?? null,
+    packing,
+    onSent: createProgress(part.host, archive?.size ?? 0, hands),
+  };
+  await session.stage(request, signal);
 }
 
 /** Null: the archive travels as it is. */

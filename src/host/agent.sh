@@ -1290,7 +1290,7 @@ download() {
     none/*) error='it has neither curl nor wget'; return 1 ;;
     simple/*[?@]*) error='its wget would show the URL, which holds a secret, to everybody on the host'; return 1 ;;
   esac
-  measure "$part"
+  find_size "$part"
   left=$size
   fetch_whole "$@" && return 0
   [ "$left" -gt 0 ] && [ ! -e "$part" ] && [ ! -e "$lists/alone" ] && fetch_whole "$@"
@@ -1300,7 +1300,7 @@ download() {
 # to a standstill. What is not the artifact is removed.
 fetch_whole() {
   tries=0 stalls=0
-  while measure "$part"; [ "$size" -lt "$2" ]; do
+  while find_size "$part"; [ "$size" -lt "$2" ]; do
     [ $((tries += 1)) -le 20 ] || { error="it was cut off again and again: $error"; return 1; }
     had=$size
     fetch_more "$2"
@@ -1316,7 +1316,7 @@ fetch_whole() {
 }
 
 # Sets size, of a file that may not be there.
-measure() {
+find_size() {
   size=0
   [ ! -f "$1" ] || size=$(($(wc -c <"$1")))
 }
@@ -1334,7 +1334,7 @@ fetch_anew() {
 # comes. Sets size and error.
 fetch_more() {
   rm -f "$lists/stalled"
-  measure "$part"
+  find_size "$part"
   (
     ulimit -f $(($1 / 512 + 1)) 2>/dev/null
     fetch
@@ -1355,7 +1355,7 @@ fetch_more() {
   if [ -e "$lists/stalled" ]; then error='nothing came for a minute'; else
     error="$fetcher: $(head -c 1000 "$lists/said" 2>/dev/null)"
   fi
-  measure "$part"
+  find_size "$part"
 }
 
 # watch_stall PID: ends it when a minute brings nothing. Not every program that fetches can do that itself.
@@ -1367,7 +1367,7 @@ watch_stall() {
     sleep 60 &
     nap=$!
     wait "$nap"
-    measure "$part"
+    find_size "$part"
     [ "$size" -gt "$had" ] || break
   done
   : >"$lists/stalled"

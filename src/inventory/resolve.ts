@@ -34,8 +34,13 @@ export function resolveFleet(
   });
   problems.push(...findDuplicates(hosts));
   const source = resolveSource(data.source, problems);
-  const { parallel = 32, stageWithin = '15m', confirmWithin = '60s', maxSkew = '100ms' } = data.strategy ?? {};
-  const { compress = 'auto' } = data.strategy ?? {};
+  const {
+    parallel = 32,
+    stageWithin = '15m',
+    confirmWithin = '60s',
+    maxSkew = '100ms',
+    compress = 'auto',
+  } = data.strategy ?? {};
   const strategy = {
     parallel,
     stageWithin: milliseconds(stageWithin),

@@ -114,7 +114,7 @@ function answers(order: Order, world: World): readonly Answer[] {
       ];
     }
     case 'cancel':
-      return cancelled(order, standing).map(([input, after]) => ({ input, world: { ...world, [host]: after } }));
+      return cancelled(order, standing, (input, after) => ({ input, world: { ...world, [host]: after } }));
     case 'flip':
       if (standing === 'scheduled') return tried('flipped');
       return standing === 'flipped' ? [stays(done), stays(lost)] : [stays(fail(order, 'refused')), stays(lost)];
@@ -139,20 +139,24 @@ function answers(order: Order, world: World): readonly Answer[] {
   }
 }
 
-/** With how the deployment then stands. What has moved cannot be cancelled, whoever has reverted it since. */
-function cancelled(order: Order, standing: Standing): readonly (readonly [Input, Standing])[] {
+/** What has moved cannot be cancelled, whoever has reverted it since. */
+function cancelled(
+  order: Order,
+  standing: Standing,
+  become: (input: Input, after: Standing) => Answer,
+): readonly Answer[] {
   const done: Input = { kind: 'done', order: order.kind, host: order.host };
   const moved = fail(order, 'refused', 'MOVED');
   const lost = fail(order, 'lost');
   switch (standing) {
     case 'scheduled':
-      return [[done, 'armed'], [lost, 'armed'], [lost, 'scheduled']]; // biome-ignore format: a table
+      return [become(done, 'armed'), become(lost, 'armed'), become(lost, 'scheduled')];
     case 'flipped':
-      return [[moved, standing], [lost, standing]]; // biome-ignore format: a table
+      return [become(moved, standing), become(lost, standing)];
     case 'reverted':
-      return [[done, standing], [moved, standing], [lost, standing]]; // biome-ignore format: a table
+      return [become(done, standing), become(moved, standing), become(lost, standing)];
     default:
-      return [[done, standing], [lost, standing]]; // biome-ignore format: a table
+      return [become(done, standing), become(lost, standing)];
   }
 }
 
